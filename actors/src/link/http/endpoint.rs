@@ -1,0 +1,210 @@
+//! The upstream as one address: what every request to it carries.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use bytes::Bytes;
+use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Body, Client, Method, Response, StatusCode, Url, redirect, retry};
+use thiserror::Error;
+
+use super::{HttpSpec, tls};
+
+const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+/// Redirects of one request within its origin.
+const MAX_REDIRECTS: usize = 3;
+/// Shorter than the keep-alive of common servers (Node and uvicorn: 5 s), so that a request is not
+/// written to a connection that the server is closing: it would be lost, and could not be sent again.
+const KEEP_ALIVE: Duration = Duration::from_secs(4);
+
+/// Why a link cannot be made.
+#[derive(Debug, Error)]
+pub enum HttpSpecError {
+    /// The URL is none, or not of HTTP.
+    #[error("not a usable url: {problem}")]
+    Url {
+        /// What is wrong.
+        problem: String,
+    },
+    /// A header's name or value has bytes that HTTP does not allow. The value is not shown.
+    #[error("header {name:?} has a name or value that http does not allow")]
+    Header {
+        /// Its name.
+        name: String,
+    },
+    /// A header that belongs to the connection, not to the configuration.
+    #[error("header {name:?} is set by mcpvisor itself")]
+    ReservedHeader {
+        /// Its name.
+        name: String,
+    },
+    /// No trusted certificates, or another problem of TLS.
+    #[error("tls cannot be used")]
+    Tls(#[source] rustls::Error),
+    /// The HTTP client could not be made.
+    #[error("no http client")]
+    Client(#[source] reqwest::Error),
+}
+
+/// Shared by the tasks of one link.
+pub(super) struct Endpoint {
+    client: Client,
+    url: Url,
+    headers: HeaderMap,
+    limit: usize,
+    /// Both are written once, in the handshake, and read with every request.
+    session: ArcSwapOption<HeaderValue>,
+    version: ArcSwapOption<HeaderValue>,
+}
+
+impl Endpoint {
+    pub(super) fn new(spec: HttpSpec) -> Result<Self, HttpSpecError> {
+        let url = usable_url(&spec.url)?;
+        let mut client = Client::builder()
+            .tls_backend_preconfigured(tls::config(&url).map_err(HttpSpecError::Tls)?)
+            .connect_timeout(spec.connect_timeout)
+            .tcp_nodelay(true)
+            .pool_idle_timeout(KEEP_ALIVE)
+            // Both are decided here: a redirect may not leave the origin, and nothing is sent twice unseen.
+            .redirect(redirect::Policy::none())
+            .retry(retry::never());
+        if is_loopback(&url) {
+            client = client.no_proxy(); // no proxy of the environment can reach our own machine
+        }
+        Ok(Self {
+            client: client.build().map_err(HttpSpecError::Client)?,
+            url,
+            headers: configured(&spec.headers)?,
+            limit: spec.max_message_bytes,
+            session: ArcSwapOption::empty(),
+            version: ArcSwapOption::empty(),
+        })
+    }
+
+    /// The longest message accepted, in bytes.
+    pub(super) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// A POST of what `body` makes (anew for each redirect).
+    pub(super) async fn post(&self, body: impl Fn() -> Body) -> Result<Response, reqwest::Error> {
+        let mut headers = self.headers("application/json, text/event-stream");
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        self.exchange(Method::POST, headers, body).await
+    }
+
+    /// A GET of an event stream, from `last_id` on.
+    pub(super) async fn get(&self, last_id: Option<&Bytes>) -> Result<Response, reqwest::Error> {
+        let mut headers = self.headers("text/event-stream");
+        if let Some(id) = last_id.and_then(|id| HeaderValue::from_bytes(id).ok()) {
+            headers.insert(LAST_EVENT_ID, id);
+        }
+        self.exchange(Method::GET, headers, Body::default).await
+    }
+
+    /// Ends the session at the server, if it gave one. Its answer does not matter.
+    pub(super) async fn delete(&self) {
+        if self.session.load().is_some() {
+            let _ = self.exchange(Method::DELETE, self.headers("*/*"), Body::default).await;
+        }
+    }
+
+    /// Takes the session id from the head of the first answer that has one: that to `initialize`.
+    pub(super) fn learn_session(&self, response: &Response) {
+        if self.session.load().is_some() {
+            return;
+        }
+        if let Some(id) = response.headers().get(SESSION_ID) {
+            let mut id = id.clone();
+            id.set_sensitive(true);
+            self.session.store(Some(Arc::new(id)));
+        }
+    }
+
+    pub(super) fn set_version(&self, version: &str) {
+        self.version.store(HeaderValue::from_str(version).ok().map(Arc::new));
+    }
+
+    /// Whether this status means that the server has forgotten our session.
+    pub(super) fn session_lost(&self, status: StatusCode) -> bool {
+        status == StatusCode::NOT_FOUND && self.session.load().is_some()
+    }
+
+    fn headers(&self, accept: &'static str) -> HeaderMap {
+        let mut headers = self.headers.clone();
+        headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
+        if let Some(id) = &*self.session.load() {
+            headers.insert(SESSION_ID, HeaderValue::clone(id));
+        }
+        if let Some(version) = &*self.version.load() {
+            headers.insert(PROTOCOL_VERSION, HeaderValue::clone(version));
+        }
+        headers
+    }
+
+    async fn exchange(
+        &self,
+        method: Method,
+        headers: HeaderMap,
+        body: impl Fn() -> Body,
+    ) -> Result<Response, reqwest::Error> {
+        let mut url = self.url.clone();
+        let mut redirects = 0;
+        loop {
+            let request = self.client.request(method.clone(), url.clone()).headers(headers.clone());
+            let response = request.body(body()).send().await?;
+            match redirected(&url, &response) {
+                Some(next) if redirects < MAX_REDIRECTS => url = next,
+                _ => return Ok(response),
+            }
+            redirects += 1;
+        }
+    }
+}
+
+/// The place a redirect leads to, if it keeps the method and stays with the same scheme, host and port:
+/// our headers may be credentials.
+fn redirected(from: &Url, response: &Response) -> Option<Url> {
+    if !matches!(response.status(), StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT) {
+        return None;
+    }
+    let location = response.headers().get(header::LOCATION)?.to_str().ok()?;
+    from.join(location).ok().filter(|to| to.origin() == from.origin())
+}
+
+fn usable_url(text: &str) -> Result<Url, HttpSpecError> {
+    let unusable = |problem: &str| HttpSpecError::Url { problem: problem.to_owned() };
+    let url = Url::parse(text).map_err(|error| unusable(&error.to_string()))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(unusable("expected http:// or https://"));
+    }
+    Ok(url)
+}
+
+fn configured(pairs: &[(String, String)]) -> Result<HeaderMap, HttpSpecError> {
+    let mut headers = HeaderMap::new();
+    let user_agent = concat!("mcpvisor/", env!("CARGO_PKG_VERSION"));
+    headers.insert(header::USER_AGENT, HeaderValue::from_static(user_agent));
+    for (name, value) in pairs {
+        let unusable = || HttpSpecError::Header { name: name.clone() };
+        let known = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unusable())?;
+        if [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, SESSION_ID, PROTOCOL_VERSION].contains(&known)
+        {
+            return Err(HttpSpecError::ReservedHeader { name: name.clone() });
+        }
+        let mut value = HeaderValue::from_str(value).map_err(|_| unusable())?;
+        value.set_sensitive(true);
+        headers.insert(known, value);
+    }
+    Ok(headers)
+}
+
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}

@@ -1,0 +1,207 @@
+//! One POST, from its sending to its one end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::{Body, Response, StatusCode};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::body::{Handover, WatchedBody};
+use super::endpoint::Endpoint;
+use super::event::{Events, PostFailure, Upstream};
+use super::reading::{self, Cursor, EventStream};
+
+/// How long others wait for `initialized` to be acknowledged.
+const GATE_TIME: Duration = Duration::from_secs(10);
+/// How long a server may take to acknowledge what expects no answer. Nobody else has a deadline for it.
+const NOTICE_TIME: Duration = Duration::from_secs(60);
+/// A stream is read on after the answer, so that its connection can be used again, but not for ever.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// One message on its way.
+pub(super) struct Post {
+    endpoint: Arc<Endpoint>,
+    events: Events,
+    frame: Bytes,
+    wire: Option<u64>,
+    handover: Handover,
+}
+
+/// Why a post has ended without an answer.
+enum End {
+    /// With the request that was refused for it.
+    SessionLost(Option<u64>),
+    Failed(PostFailure),
+}
+
+impl From<PostFailure> for End {
+    fn from(failure: PostFailure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl Post {
+    pub(super) fn new(endpoint: Arc<Endpoint>, events: Events, frame: Bytes, wire: Option<u64>) -> Self {
+        let handover = Handover::new(wire, events.clone());
+        Self { endpoint, events, frame, wire, handover }
+    }
+
+    /// Sends, reads, reports; waits for `gate` before.
+    pub(super) async fn run(self, gate: Option<CancellationToken>) {
+        pass(gate).await;
+        let wire = self.wire;
+        match self.exchange().await {
+            Ok(()) => {}
+            Err(End::SessionLost(wire)) => (self.events)(Upstream::SessionLost { wire }),
+            Err(End::Failed(failure)) => (self.events)(Upstream::PostFailed { wire, failure }),
+        }
+    }
+
+    async fn exchange(&self) -> Result<(), End> {
+        let response = match self.send().await {
+            Ok(response) => response,
+            Err(cause) if self.handover.is_done() => return Err(PostFailure::Cut { cause }.into()),
+            Err(cause) => return Err(PostFailure::NotSent { cause }.into()),
+        };
+        // A server may answer before it has read the request; `Sent` still comes first.
+        self.handover.report();
+        if !response.status().is_success() {
+            return self.refused(response).await;
+        }
+        self.endpoint.learn_session(&response);
+        if reading::is_event_stream(&response) {
+            return self.read_stream(response).await;
+        }
+        self.read_message(response).await
+    }
+
+    async fn send(&self) -> Result<Response, String> {
+        let body = || Body::wrap(WatchedBody::new(self.frame.clone(), self.handover.clone()));
+        let sending = self.endpoint.post(body);
+        if self.wire.is_some() {
+            return sending.await.map_err(reading::cause); // its owner keeps the deadline
+        }
+        match timeout(NOTICE_TIME, sending).await {
+            Ok(sent) => sent.map_err(reading::cause),
+            Err(_) => Err(format!("not acknowledged within {} s", NOTICE_TIME.as_secs())),
+        }
+    }
+
+    async fn refused(&self, response: Response) -> Result<(), End> {
+        let status = response.status();
+        if self.endpoint.session_lost(status) {
+            return Err(End::SessionLost(self.wire));
+        }
+        let failure = reading::refusal(response).await;
+        let PostFailure::Status { body, .. } = &failure else { return Err(failure.into()) };
+        // Some servers put the answer to a bad request into a 400; what the status alone says, goes first.
+        let by_status = status.is_server_error()
+            || matches!(
+                status,
+                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS
+            );
+        match self.wire {
+            Some(wire) if !by_status && reading::answers(body, wire) => {
+                self.deliver(body.clone(), None);
+                Ok(())
+            }
+            _ => Err(failure.into()),
+        }
+    }
+
+    async fn read_message(&self, mut response: Response) -> Result<(), End> {
+        let Some(wire) = self.wire else {
+            reading::excerpt(&mut response).await; // read, so that the connection can be used again
+            return Ok(());
+        };
+        let status = response.status().as_u16();
+        let message = reading::message(response, self.endpoint.limit()).await?;
+        let answered = reading::answers(&message, wire);
+        let is_json = answered || serde_json::from_slice::<serde::de::IgnoredAny>(&message).is_ok();
+        let bytes = message.len();
+        if is_json {
+            self.deliver(message, None);
+        }
+        if answered {
+            return Ok(());
+        }
+        let cause = match (bytes, is_json) {
+            (0, _) => format!("HTTP status {status} with an empty body"),
+            (_, true) => format!("HTTP status {status} with JSON that does not answer the request"),
+            (_, false) => format!("HTTP status {status} with {bytes} bytes that are not JSON"),
+        };
+        Err(PostFailure::Malformed { cause }.into())
+    }
+
+    async fn read_stream(&self, mut response: Response) -> Result<(), End> {
+        let mut cursor = Cursor::default();
+        loop {
+            let mut stream = EventStream::new(response, self.endpoint.limit());
+            let cut = match self.read_to_answer(&mut stream).await {
+                Ok(()) => return Ok(()),
+                Err(_) if self.wire.is_none() => return Ok(()),
+                Err(cut @ PostFailure::Cut { .. }) => cut,
+                Err(failure) => return Err(failure.into()),
+            };
+            cursor.follow(&stream);
+            drop(stream);
+            if cursor.last_id().is_none() {
+                return Err(cut.into());
+            }
+            sleep(cursor.retry()).await;
+            response = self.resume(&cursor).await?;
+        }
+    }
+
+    async fn read_to_answer(&self, stream: &mut EventStream) -> Result<(), PostFailure> {
+        loop {
+            let (message, permit) = stream.next().await?;
+            let answered = self.wire.is_some_and(|wire| reading::answers(&message, wire));
+            self.deliver(message, permit);
+            if answered {
+                break;
+            }
+        }
+        let rest = async {
+            while let Ok((message, permit)) = stream.next().await {
+                self.deliver(message, permit);
+            }
+        };
+        // Answered: how the rest ends does not matter.
+        let _ = timeout(LINGER, rest).await;
+        Ok(())
+    }
+
+    async fn resume(&self, cursor: &Cursor) -> Result<Response, End> {
+        let refused =
+            |why: String| PostFailure::Cut { cause: format!("the stream ended and was not resumed: {why}") };
+        let response =
+            self.endpoint.get(cursor.last_id()).await.map_err(|error| refused(reading::cause(error)))?;
+        let status = response.status();
+        if self.endpoint.session_lost(status) {
+            // Unlike a POST that is refused, this request may have been executed: two things to report.
+            let failure = refused("the session is gone".to_owned());
+            (self.events)(Upstream::PostFailed { wire: self.wire, failure });
+            return Err(End::SessionLost(None));
+        }
+        if status != StatusCode::OK || !reading::is_event_stream(&response) {
+            return Err(refused(format!("HTTP status {}", status.as_u16())).into());
+        }
+        Ok(response)
+    }
+
+    fn deliver(&self, bytes: Bytes, permit: Option<OwnedSemaphorePermit>) {
+        (self.events)(Upstream::Frame { wire: self.wire, bytes, permit });
+    }
+}
+
+/// Waits until what has to be first has been acknowledged, or has had time enough.
+pub(super) async fn pass(gate: Option<CancellationToken>) {
+    if let Some(gate) = gate {
+        // Too late is not lost: the server may cope.
+        let _ = timeout(GATE_TIME, gate.cancelled()).await;
+    }
+}
