@@ -1,0 +1,65 @@
+//! Configuration of mcpvisor: where it is found, how it is merged, what is wrong with it.
+//!
+//! [`load`] takes a [`LoadRequest`] and gives a [`Config`] that is complete and checked, or every problem at once
+//! ([`ConfigErrors`]). The way of a setting:
+//!
+//! ```text
+//! source      files, standard input, the usual places
+//! parse       TOML, JSON (jsonc: comments), YAML        position   on which line each key stands
+//! expand      ${VAR}, ${VAR:-default}
+//! import      mcpServers, VS Code, the GitHub gateway
+//! layer       defaults < files < environment < --set < --listen (figment merges)
+//! known       unknown keys, with the nearest            shipped    default.toml, compiled in
+//! read        typed values                              units      durations and sizes
+//! resolve     the types of `settings` and `backend`
+//! check       what must fit together                    check/not_yet
+//! show        the effective configuration, redacted     secret
+//! ```
+//!
+//! ```
+//! use mcpvisor_config::{LoadRequest, Source, load};
+//!
+//! let text = r#"{ "mcpServers": { "time": { "command": "uvx", "args": ["mcp-server-time"] } } }"#;
+//! let file = Source::Text { name: "mcp.json".into(), text: text.into() };
+//! let loaded = load(LoadRequest { files: vec![file], ..LoadRequest::default() })?;
+//! assert!(loaded.config.backends.contains_key("time"));
+//! # Ok::<(), mcpvisor_config::ConfigErrors>(())
+//! ```
+
+mod backend;
+mod check;
+mod environment;
+mod error;
+mod expand;
+mod import;
+mod jsonc;
+mod key_path;
+mod known;
+mod layer;
+mod load;
+mod nearest;
+mod parse;
+mod position;
+mod read;
+mod resolve;
+mod secret;
+mod settings;
+mod shipped;
+mod show;
+mod source;
+mod units;
+
+pub use backend::{
+    Backend, ClientProfile, Idle, Isolation, Liveness, OnRestart, Protocol, Retry, ToolFilter, Transport,
+    UpstreamKind,
+};
+pub use error::{ConfigErrors, Note, NoteKind, Problem};
+pub use load::{Loaded, load};
+pub use nearest::nearest;
+pub use secret::Secrets;
+pub use settings::{
+    Auth, AuthKey, Backoff, Config, Gateway, Limits, LogFormat, Pool, Session, Telemetry, Timeouts,
+};
+pub use shipped::DEFAULT_TOML;
+pub use show::to_toml_redacted;
+pub use source::{LoadRequest, Source};

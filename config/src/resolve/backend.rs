@@ -1,0 +1,183 @@
+//! `[backends.NAME]`: over `[backend_defaults]`, with overrides of the sections.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::sections;
+use crate::read::Reader;
+use crate::{
+    Backend, ClientProfile, Config, Idle, Isolation, Liveness, OnRestart, Protocol, Retry, Timeouts,
+    ToolFilter, Transport, UpstreamKind,
+};
+
+/// Keys that mean something with `command` only, and with `url` only.
+const STDIO_ONLY: [&str; 4] = ["args", "env", "cwd", "env_pass"];
+const HTTP_ONLY: [&str; 3] = ["headers", "transport", "forward_authorization"];
+
+/// Commands that may download before they start.
+pub(super) struct SlowStarters {
+    pub(super) commands: Vec<String>,
+    pub(super) launch: Duration,
+    /// Not once the user has set `timeouts.launch` for all.
+    pub(super) apply: bool,
+}
+
+/// What every backend has, whatever its transport.
+struct Policy {
+    isolation: Isolation,
+    protocol: Protocol,
+    retry: Retry,
+    liveness: Liveness,
+    on_restart: OnRestart,
+    idle: Idle,
+    keep_while_streaming: bool,
+    warm: usize,
+    warm_max_age: Duration,
+    client_profile: ClientProfile,
+    tools: ToolFilter,
+    disabled: bool,
+}
+
+/// Notes what is wrong in `[backend_defaults]` once, not once per backend.
+pub(super) fn check_defaults(reader: &Reader<'_>) {
+    let _ = policy(reader);
+    let _ = stdio(reader);
+    let _ = http(reader);
+}
+
+/// One backend; `None` when it is not clear what it is.
+pub(super) fn backend(
+    name: &str,
+    top: &Reader<'_>,
+    config: &Config,
+    slow_starters: &SlowStarters,
+) -> Option<Backend> {
+    let reader = top.table("backends").table(name).over(&top.table("backend_defaults"));
+    // Everything is read before a missing transport ends it: all problems at once.
+    let transport = transport(&reader);
+    let policy = policy(&reader);
+    let section = |section: &str| reader.table(section).over(&top.table(section));
+    let timeouts = section("timeouts");
+    let mut timeouts_read = sections::timeouts(&timeouts);
+    if slow_starters.apply
+        && !timeouts.has("launch")
+        && transport.as_ref().is_some_and(|known| slow_starters.include(known))
+    {
+        timeouts_read = Timeouts { launch: slow_starters.launch, ..timeouts_read };
+    }
+    let overridden = |section: &str| reader.has(section);
+    let pool = if overridden("pool") { sections::pool(&section("pool")) } else { config.pool };
+    let backoff = if overridden("backoff") { sections::backoff(&section("backoff")) } else { config.backoff };
+    let limits = if overridden("limits") { sections::limits(&section("limits")) } else { config.limits };
+    Some(Backend {
+        name: name.to_owned(),
+        transport: transport?,
+        isolation: policy.isolation,
+        protocol: policy.protocol,
+        retry: policy.retry,
+        liveness: policy.liveness,
+        on_restart: policy.on_restart,
+        idle: policy.idle,
+        keep_while_streaming: policy.keep_while_streaming,
+        warm: policy.warm,
+        warm_max_age: policy.warm_max_age,
+        client_profile: policy.client_profile,
+        tools: policy.tools,
+        disabled: policy.disabled,
+        pool,
+        backoff,
+        timeouts: timeouts_read,
+        limits,
+    })
+}
+
+impl SlowStarters {
+    fn include(&self, transport: &Transport) -> bool {
+        let Transport::Stdio { command, .. } = transport else { return false };
+        let file_name = Path::new(command).file_name().and_then(|name| name.to_str()).unwrap_or(command);
+        self.commands.iter().any(|known| known == file_name)
+    }
+}
+
+fn transport(reader: &Reader<'_>) -> Option<Transport> {
+    let (transport, foreign, of) = match (reader.has("command"), reader.has("url")) {
+        (true, false) => (stdio(reader), &HTTP_ONLY[..], "url"),
+        (false, true) => (http(reader), &STDIO_ONLY[..], "command"),
+        (true, true) => {
+            reader.fault_at(
+                reader.at().clone(),
+                "both command and url are given",
+                "keep one: command for a program that is started here, url for a server that runs elsewhere",
+            );
+            return None;
+        }
+        (false, false) => {
+            reader.fault_at(
+                reader.at().clone(),
+                "neither command nor url is given",
+                "add command = \"program\" (with args = […]) or url = \"https://…/mcp\"",
+            );
+            return None;
+        }
+    };
+    for key in foreign.iter().filter(|key| reader.has(key)) {
+        reader.fault(key, format!("only means something together with {of}"), "remove it");
+    }
+    Some(transport)
+}
+
+fn stdio(reader: &Reader<'_>) -> Transport {
+    Transport::Stdio {
+        command: reader.text("command"),
+        args: reader.texts("args"),
+        env: reader.text_map("env"),
+        cwd: Some(reader.text("cwd")).filter(|path| !path.is_empty()).map(Into::into),
+        env_pass: reader.texts("env_pass"),
+    }
+}
+
+fn http(reader: &Reader<'_>) -> Transport {
+    let kinds = [("http", UpstreamKind::Http), ("sse", UpstreamKind::Sse)];
+    Transport::Http {
+        url: reader.text("url"),
+        headers: reader.text_map("headers"),
+        kind: reader.choice("transport", &kinds).unwrap_or(UpstreamKind::Http),
+        forward_authorization: reader.flag("forward_authorization"),
+    }
+}
+
+fn policy(reader: &Reader<'_>) -> Policy {
+    let isolation = [
+        ("session", Isolation::Session),
+        ("principal", Isolation::Principal),
+        ("shared", Isolation::Shared),
+        ("request", Isolation::Request),
+    ];
+    let protocol = [("auto", Protocol::Auto), ("legacy", Protocol::Legacy), ("modern", Protocol::Modern)];
+    let retry = [("safe", Retry::Safe), ("never", Retry::Never)];
+    let liveness = [("on", Liveness::On), ("off", Liveness::Off)];
+    let on_restart = [("replay", OnRestart::Replay), ("end_session", OnRestart::EndSession)];
+    let idle = [("evict", Idle::Evict), ("keep", Idle::Keep)];
+    let profile = reader.table("client_profile");
+    let tools = reader.table("tools");
+    Policy {
+        isolation: reader.choice("isolation", &isolation).unwrap_or(Isolation::Session),
+        protocol: reader.choice("protocol", &protocol).unwrap_or(Protocol::Auto),
+        retry: reader.choice("retry", &retry).unwrap_or(Retry::Safe),
+        liveness: reader.choice("liveness", &liveness).unwrap_or(Liveness::On),
+        on_restart: reader.choice("on_restart", &on_restart).unwrap_or(OnRestart::Replay),
+        idle: reader.choice("idle", &idle).unwrap_or(Idle::Evict),
+        keep_while_streaming: reader.flag("keep_while_streaming"),
+        warm: reader.count("warm"),
+        warm_max_age: reader.duration("warm_max_age"),
+        client_profile: ClientProfile {
+            name: profile.text("name"),
+            version: Some(profile.text("version"))
+                .filter(|version| !version.is_empty())
+                .unwrap_or_else(|| env!("CARGO_PKG_VERSION").to_owned()),
+            capabilities: profile.json("capabilities"),
+        },
+        tools: ToolFilter { allow: tools.texts("allow"), deny: tools.texts("deny") },
+        disabled: reader.flag("disabled"),
+    }
+}

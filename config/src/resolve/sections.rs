@@ -1,0 +1,81 @@
+//! One function per section of `default.toml`.
+
+use crate::read::Reader;
+use crate::{Backoff, Gateway, Limits, LogFormat, Pool, Session, Telemetry, Timeouts};
+
+pub(super) fn gateway(reader: &Reader<'_>) -> Gateway {
+    Gateway {
+        listen: reader.text("listen"),
+        admin_listen: reader.text("admin_listen"),
+        drain_timeout: reader.duration("drain_timeout"),
+        unified: reader.flag("unified"),
+        state_dir: Some(reader.text("state_dir")).filter(|path| !path.is_empty()).map(Into::into),
+        workers: reader.count("workers"),
+    }
+}
+
+pub(super) fn pool(reader: &Reader<'_>) -> Pool {
+    Pool {
+        idle_timeout: reader.duration("idle_timeout"),
+        cleanup_interval: reader.duration("cleanup_interval"),
+        max_error_count: reader.count_u32("max_error_count"),
+        reset_after: reader.duration("reset_after"),
+        cooldown: reader.duration("cooldown"),
+        cooldown_max: reader.duration("cooldown_max"),
+    }
+}
+
+pub(super) fn session(reader: &Reader<'_>) -> Session {
+    Session {
+        ttl: reader.duration("ttl"),
+        header: reader.text("header"),
+        state_key: reader.text("state_key"),
+        parked_ttl: reader.duration("parked_ttl"),
+    }
+}
+
+pub(super) fn backoff(reader: &Reader<'_>) -> Backoff {
+    Backoff { min: reader.duration("min"), max: reader.duration("max"), jitter: reader.share("jitter") }
+}
+
+pub(super) fn timeouts(reader: &Reader<'_>) -> Timeouts {
+    Timeouts {
+        launch: reader.duration("launch"),
+        request: reader.duration("request"),
+        request_max: reader.duration("request_max"),
+        heartbeat: reader.duration("heartbeat"),
+        missed_pings: reader.count_u32("missed_pings"),
+        stdin_grace: reader.duration("stdin_grace"),
+        term_grace: reader.duration("term_grace"),
+        write: reader.duration("write"),
+        probe: reader.duration("probe"),
+        sse_keepalive: reader.duration("sse_keepalive"),
+    }
+}
+
+pub(super) fn limits(reader: &Reader<'_>) -> Limits {
+    Limits {
+        max_sessions: reader.count("max_sessions"),
+        max_connections: reader.count("max_connections"),
+        max_in_flight: reader.count("max_in_flight"),
+        max_in_flight_total: reader.count("max_in_flight_total"),
+        max_queued: reader.count("max_queued"),
+        max_concurrent_launches: reader.count("max_concurrent_launches"),
+        breaker_threshold: reader.count_u32("breaker_threshold"),
+        max_message_bytes: reader.size("max_message_bytes"),
+        max_body_bytes: reader.size("max_body_bytes"),
+        replay_events: reader.count("replay_events"),
+        replay_bytes: reader.size("replay_bytes"),
+    }
+}
+
+pub(super) fn telemetry(reader: &Reader<'_>) -> Telemetry {
+    let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
+    Telemetry {
+        log_format: reader.choice("log_format", &formats).unwrap_or(LogFormat::Text),
+        log_level: reader.text("log_level"),
+        otlp_endpoint: reader.text("otlp_endpoint"),
+        tool_labels: reader.flag("tool_labels"),
+        expose_stderr: reader.flag("expose_stderr"),
+    }
+}

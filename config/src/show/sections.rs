@@ -1,0 +1,113 @@
+//! One table per section.
+
+use toml_edit::{Array, InlineTable, Table};
+
+use super::{list, number, put};
+use crate::secret::REDACTED;
+use crate::units::{write_duration, write_size};
+use crate::{AuthKey, Backoff, Config, Limits, LogFormat, Pool, Timeouts};
+
+pub(super) fn gateway(config: &Config) -> Table {
+    let gateway = &config.gateway;
+    let state_dir = gateway.state_dir.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+    let mut table = Table::new();
+    put(&mut table, "listen", &gateway.listen);
+    put(&mut table, "admin_listen", &gateway.admin_listen);
+    put(&mut table, "drain_timeout", write_duration(gateway.drain_timeout));
+    put(&mut table, "unified", gateway.unified);
+    put(&mut table, "state_dir", config.secrets.redact(&state_dir));
+    put(&mut table, "workers", number(gateway.workers));
+    table
+}
+
+pub(super) fn pool(pool: &Pool) -> Table {
+    let mut table = Table::new();
+    put(&mut table, "idle_timeout", write_duration(pool.idle_timeout));
+    put(&mut table, "cleanup_interval", write_duration(pool.cleanup_interval));
+    put(&mut table, "max_error_count", i64::from(pool.max_error_count));
+    put(&mut table, "reset_after", write_duration(pool.reset_after));
+    put(&mut table, "cooldown", write_duration(pool.cooldown));
+    put(&mut table, "cooldown_max", write_duration(pool.cooldown_max));
+    table
+}
+
+pub(super) fn session(config: &Config) -> Table {
+    let session = &config.session;
+    let mut table = Table::new();
+    put(&mut table, "ttl", write_duration(session.ttl));
+    put(&mut table, "header", &session.header);
+    put(&mut table, "state_key", if session.state_key.is_empty() { "" } else { REDACTED });
+    put(&mut table, "parked_ttl", write_duration(session.parked_ttl));
+    table
+}
+
+pub(super) fn backoff(backoff: &Backoff) -> Table {
+    let mut table = Table::new();
+    put(&mut table, "min", write_duration(backoff.min));
+    put(&mut table, "max", write_duration(backoff.max));
+    put(&mut table, "jitter", backoff.jitter);
+    table
+}
+
+pub(super) fn timeouts(timeouts: &Timeouts) -> Table {
+    let mut table = Table::new();
+    put(&mut table, "launch", write_duration(timeouts.launch));
+    put(&mut table, "request", write_duration(timeouts.request));
+    put(&mut table, "request_max", write_duration(timeouts.request_max));
+    put(&mut table, "heartbeat", write_duration(timeouts.heartbeat));
+    put(&mut table, "missed_pings", i64::from(timeouts.missed_pings));
+    put(&mut table, "stdin_grace", write_duration(timeouts.stdin_grace));
+    put(&mut table, "term_grace", write_duration(timeouts.term_grace));
+    put(&mut table, "write", write_duration(timeouts.write));
+    put(&mut table, "probe", write_duration(timeouts.probe));
+    put(&mut table, "sse_keepalive", write_duration(timeouts.sse_keepalive));
+    table
+}
+
+pub(super) fn limits(limits: &Limits) -> Table {
+    let mut table = Table::new();
+    put(&mut table, "max_sessions", number(limits.max_sessions));
+    put(&mut table, "max_connections", number(limits.max_connections));
+    put(&mut table, "max_in_flight", number(limits.max_in_flight));
+    put(&mut table, "max_in_flight_total", number(limits.max_in_flight_total));
+    put(&mut table, "max_queued", number(limits.max_queued));
+    put(&mut table, "max_concurrent_launches", number(limits.max_concurrent_launches));
+    put(&mut table, "breaker_threshold", i64::from(limits.breaker_threshold));
+    put(&mut table, "max_message_bytes", write_size(limits.max_message_bytes));
+    put(&mut table, "max_body_bytes", write_size(limits.max_body_bytes));
+    put(&mut table, "replay_events", number(limits.replay_events));
+    put(&mut table, "replay_bytes", write_size(limits.replay_bytes));
+    table
+}
+
+pub(super) fn auth(config: &Config) -> Table {
+    let auth = &config.auth;
+    let mut table = Table::new();
+    put(&mut table, "keys", keys(&auth.keys));
+    put(&mut table, "admin_keys", keys(&auth.admin_keys));
+    put(&mut table, "allowed_hosts", list(&auth.allowed_hosts));
+    put(&mut table, "allowed_origins", list(&auth.allowed_origins));
+    put(&mut table, "allow_unauthenticated", auth.allow_unauthenticated);
+    table
+}
+
+pub(super) fn telemetry(config: &Config) -> Table {
+    let telemetry = &config.telemetry;
+    let format = match telemetry.log_format {
+        LogFormat::Text => "text",
+        LogFormat::Json => "json",
+    };
+    let mut table = Table::new();
+    put(&mut table, "log_format", format);
+    put(&mut table, "log_level", &telemetry.log_level);
+    put(&mut table, "otlp_endpoint", config.secrets.redact_url(&telemetry.otlp_endpoint));
+    put(&mut table, "tool_labels", telemetry.tool_labels);
+    put(&mut table, "expose_stderr", telemetry.expose_stderr);
+    table
+}
+
+/// A digest is no key, but a weak key can be guessed from it.
+fn keys(keys: &[AuthKey]) -> Array {
+    let entry = |key: &AuthKey| InlineTable::from_iter([("id", key.id.as_str()), ("sha256", REDACTED)]);
+    keys.iter().map(entry).collect()
+}

@@ -1,0 +1,171 @@
+use mcpvisor_config::LoadRequest;
+
+use crate::support::{loaded, problem, problems, request};
+
+const SHA: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+
+#[test]
+fn listening_beyond_loopback_needs_keys_or_an_explicit_word() {
+    let open = "[gateway]\nlisten = \"0.0.0.0:8080\"\n";
+    assert!(problem(open).what.contains("beyond loopback without auth.keys"));
+    for allowed in [
+        format!("{open}[auth]\nkeys = [{{ id = \"a\", sha256 = \"{SHA}\" }}]"),
+        format!("{open}[auth]\nallow_unauthenticated = true"),
+    ] {
+        loaded(request("a.toml", &allowed, &[]));
+    }
+    let admin = "[gateway]\nadmin_listen = \"[::]:9464\"\n[auth]\nallow_unauthenticated = true";
+    assert!(problem(admin).what.contains("beyond loopback without auth.admin_keys"));
+}
+
+#[test]
+fn two_listeners_on_one_port_are_refused_before_anything_binds() {
+    assert!(problem("[gateway]\nlisten = \"127.0.0.1:9464\"").what.contains("the same port"));
+    loaded(request("a.toml", "[gateway]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"", &[]));
+}
+
+#[test]
+fn a_backend_is_a_command_or_a_url_and_says_nothing_of_the_other() {
+    for (keys, key, what) in [
+        ("command = \"x\"\nurl = \"http://x\"", "backends.a", "both command and url"),
+        ("args = []", "backends.a", "neither command nor url"),
+        ("command = \"x\"\nheaders = {}", "backends.a.headers", "only means something together with url"),
+        ("url = \"http://x\"\nargs = []", "backends.a.args", "only means something together with command"),
+        ("command = \"\"", "backends.a.command", "not a program"),
+        ("url = \"ftp://x\"", "backends.a.url", "not an http or https URL"),
+        ("url = \"https://\"", "backends.a.url", "not an http or https URL"),
+        (
+            "url = \"http://x\"\nheaders = { \"X Y\" = \"z\" }",
+            "backends.a.headers.\"X Y\"",
+            "not the name of a header",
+        ),
+        ("url = \"http://x\"\nheaders = { X = \"z\\n\" }", "backends.a.headers.X", "a control character"),
+        ("command = \"x\"\nenv = { \"A=B\" = \"z\" }", "backends.a.env.\"A=B\"", "not a variable"),
+        ("command = \"x\"\nenv = { MCPVISOR_CHILD = \"z\" }", "backends.a.env.MCPVISOR_CHILD", "reserved"),
+    ] {
+        let problem = problem(&format!("[backends.a]\n{keys}"));
+        assert_eq!(problem.key, key);
+        assert!(problem.what.contains(what), "{problem}");
+    }
+}
+
+#[test]
+fn a_name_that_cannot_be_served_is_refused_with_one_that_can() {
+    let problem = problem("[backends.\"my server\"]\ncommand = \"x\"");
+    assert!(problem.hint.contains("`my-server`"), "{problem}");
+}
+
+#[test]
+fn a_group_names_backends_that_exist() {
+    let problem = problem("[groups]\nall = [\"tiem\"]\n[backends.time]\ncommand = \"x\"");
+    assert_eq!(
+        (problem.what.as_str(), problem.hint.as_str()),
+        ("there is no backend `tiem`", "did you mean `time`?")
+    );
+    let broken = "[groups]\nall = [\"time\"]\n[backends.time]\nargs = []";
+    assert_eq!(problems(request("a.toml", broken, &[])).len(), 1, "a broken backend exists all the same");
+}
+
+#[test]
+fn numbers_fit_together() {
+    for (text, key, what) in [
+        ("[backoff]\nmin = \"1m\"", "backoff.min", "min (1m) is longer than max (30s)"),
+        ("[backoff]\nmax = \"1ms\"", "backoff.max", "min (250ms) is longer than max (1ms)"),
+        ("[backoff]\nmin = 0", "backoff.min", "must not be zero"),
+        ("[timeouts]\nrequest = \"2h\"", "timeouts.request", "longer than request_max"),
+        ("[limits]\nmax_sessions = 0", "limits.max_sessions", "must not be zero"),
+        ("[pool]\ncleanup_interval = \"0s\"", "pool.cleanup_interval", "must not be zero"),
+        ("[gateway]\nworkers = 100000", "gateway.workers", "more threads"),
+        ("[session]\nttl = 0", "session.ttl", "must not be zero"),
+        ("[backends.a]\ncommand = \"x\"\nbackoff.min = \"1m\"", "backends.a.backoff.min", "longer than max"),
+        (
+            "[backends.a]\ncommand = \"x\"\ntimeouts.launch = 0",
+            "backends.a.timeouts.launch",
+            "must not be zero",
+        ),
+    ] {
+        let problem = problem(text);
+        assert_eq!(problem.key, key, "{problem}");
+        assert!(problem.what.contains(what), "{problem}");
+    }
+    let zero_is_fine = "[pool]\nmax_error_count = 0\nreset_after = 0\n[limits]\nmax_queued = 0\n[gateway]\ndrain_timeout = 0";
+    loaded(request("a.toml", zero_is_fine, &[]));
+    assert!(problem("[pool]\ncleanup_interval = 0").hint.contains("\"5m\""), "the default is shown");
+}
+
+#[test]
+fn keys_are_whole_and_tell_their_owners_apart() {
+    for (keys, key, what) in [
+        ("{ id = \"a\", sha256 = \"abc\" }".to_owned(), "auth.keys[0].sha256", "not the 64 hex digits"),
+        ("{ id = \"a\" }".to_owned(), "auth.keys[0]", "neither sha256 nor env"),
+        (format!("{{ id = \"a\", env = \"X\", sha256 = \"{SHA}\" }}"), "auth.keys[0]", "both sha256 and env"),
+        ("{ id = \"a\", env = \"MISSING\" }".to_owned(), "auth.keys[0].env", "MISSING is not set"),
+        (format!("{{ sha256 = \"{SHA}\" }}"), "auth.keys[0].id", "needs a name"),
+        (
+            format!("{{ id = \"a\", sha256 = \"{SHA}\" }}, {{ id = \"b\", sha256 = \"{SHA}\" }}"),
+            "auth.keys[1].id",
+            "the same key as `a`",
+        ),
+    ] {
+        let problem = problem(&format!("[auth]\nkeys = [{keys}]"));
+        assert_eq!(problem.key, key);
+        assert!(problem.what.contains(what), "{problem}");
+    }
+    let twice =
+        format!("[auth]\nkeys = [{{ id = \"a\", sha256 = \"{SHA}\" }}, {{ id = \"a\", env = \"K\" }}]");
+    let problems = problems(request("a.toml", &twice, &[("K", "other")]));
+    assert!(problems[0].what.contains("`a` names two keys"), "{}", problems[0]);
+}
+
+#[test]
+fn a_key_from_the_environment_is_kept_as_its_digest() {
+    let config =
+        loaded(request("a.toml", "[auth]\nkeys = [{ id = \"ci\", env = \"K\" }]", &[("K", "test")])).config;
+    let hex: String = config.auth.keys[0].sha256.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(hex, SHA);
+}
+
+#[test]
+fn what_this_version_does_not_do_yet_is_said() {
+    let text = "[telemetry]\notlp_endpoint = \"http://x:4318\"\n[groups]\ng = [\"a\"]\n\
+                [backends.a]\ncommand = \"x\"\nisolation = \"shared\"\nwarm = 2";
+    let notes: Vec<_> = loaded(request("a.toml", text, &[])).notes.iter().map(ToString::to_string).collect();
+    assert_eq!(notes.len(), 4, "{notes:?}");
+    for place in [
+        "a.toml:2: telemetry.otlp_endpoint",
+        "a.toml:4: groups.g",
+        "a.toml:7: backends.a.isolation",
+        "a.toml:8: backends.a.warm",
+    ] {
+        let note = notes.iter().find(|note| note.starts_with(place));
+        assert!(note.is_some_and(|note| note.contains("not yet in effect")), "{place}: {notes:?}");
+    }
+}
+
+#[test]
+fn what_would_do_harm_if_ignored_is_refused() {
+    for (keys, key) in [
+        ("command = \"x\"\nprotocol = \"modern\"", "protocol"),
+        ("url = \"http://x\"\ntransport = \"sse\"", "transport"),
+        ("url = \"http://x\"\nforward_authorization = true", "forward_authorization"),
+        ("command = \"x\"\ntools.deny = [\"rm\"]", "tools"),
+    ] {
+        let problem = problem(&format!("[backends.a]\n{keys}"));
+        assert!(problem.key.ends_with(key) && problem.what.contains("not yet possible"), "{problem}");
+    }
+}
+
+#[test]
+fn a_backend_that_is_switched_off_stops_nobody() {
+    loaded(request("a.toml", "[backends.a]\nurl = \"http://x\"\ntransport = \"sse\"\ndisabled = true", &[]));
+}
+
+#[test]
+fn a_default_of_all_backends_can_be_changed_and_a_backend_has_the_last_word() {
+    let text = "[backend_defaults]\nretry = \"never\"\nenv = { A = \"1\", B = \"1\" }\n\
+                [backends.a]\ncommand = \"x\"\nenv = { B = \"2\" }\n[backends.b]\nurl = \"http://x\"\nretry = \"safe\"";
+    let config = loaded(LoadRequest { ..request("a.toml", text, &[]) }).config;
+    assert_eq!(crate::support::stdio(&config, "a").2, [("A", "1"), ("B", "2")]);
+    assert_eq!(config.backends["a"].retry, mcpvisor_config::Retry::Never);
+    assert_eq!(config.backends["b"].retry, mcpvisor_config::Retry::Safe);
+}

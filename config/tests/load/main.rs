@@ -1,0 +1,12 @@
+//! Configuration as a user meets it: files in, settings or problems out. Each test has its own environment.
+#![allow(missing_docs)]
+
+mod checks;
+mod defaults;
+mod examples;
+mod expansion;
+mod imports;
+mod layering;
+mod mistakes;
+mod redaction;
+mod support;
