@@ -1,0 +1,244 @@
+//! One incarnation: from the first byte to the last.
+//!
+//! * Owns: the link, the requests in flight, the requests of the backend that wait at the client.
+//! * Receives: requests, notifications and answers of the client, straight from its route; what the link
+//!   reports; the order to retire.
+//! * Sends: answers; the news of its handshake and of its end to the Supervisor, with every request that
+//!   the backend cannot have seen.
+//! * Dies when: the Supervisor stops it, once all that belongs to the incarnation is gone.
+
+mod asked;
+mod ending;
+mod handshake;
+mod in_flight;
+mod inbound;
+mod outbound;
+mod shaking;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use mcpvisor_config::{Backend, Transport};
+use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
+use tokio::time::Instant;
+
+use crate::fault::{Fault, FaultReason};
+use crate::link::duplex::{self, OpenTransport};
+use crate::link::stdio::{self, Launch};
+use crate::link::{Events, Link, LinkEvent, upstream};
+use crate::message::Envelope;
+use crate::metrics::BackendMetrics;
+use crate::pending::Pending;
+use crate::process::Sweeper;
+use crate::root::Seat;
+use crate::route::Route;
+use crate::supervisor::{Retire, SupervisorMsg, Waiting};
+use crate::timer::Timer;
+
+use asked::Asked;
+use handshake::Handshake;
+pub(crate) use handshake::own_initialize;
+use in_flight::InFlight;
+
+/// What a Connection is told.
+pub(crate) enum ConnectionMsg {
+    /// A client's request.
+    Request(Pending),
+    /// A client's notification.
+    Notify(Envelope),
+    /// A client's answer to a request of the backend.
+    Respond(Envelope),
+    /// What the link reports.
+    Link(LinkEvent),
+    /// The time for the launch is over.
+    LaunchLate,
+    /// The deadline of something in flight has come, or that of the retirement.
+    Tick,
+    /// The other half of an end (exit or end of stream) has had time to arrive.
+    GraceOver,
+    /// The last words on standard error have been read.
+    Epitaph(Option<String>),
+    /// Finish and close.
+    Retire { cause: Retire, by: Instant },
+    /// End at once; nobody waits.
+    Kill,
+}
+
+/// Where the transport comes from.
+pub(crate) enum Source {
+    /// As configured.
+    Launch,
+    /// It is open already.
+    Open(OpenTransport),
+}
+
+pub(crate) struct ConnectionArgs {
+    pub(crate) route: Route,
+    pub(crate) backend: Arc<Backend>,
+    pub(crate) supervisor: ActorRef<SupervisorMsg>,
+    pub(crate) instance: Arc<str>,
+    pub(crate) sweeper: Sweeper,
+    pub(crate) metrics: BackendMetrics,
+    pub(crate) expose_stderr: bool,
+    pub(crate) seat: Seat,
+    pub(crate) source: Source,
+}
+
+pub(crate) struct Connection;
+
+pub(crate) struct ConnectionState {
+    myself: ActorRef<ConnectionMsg>,
+    incarnation: u64,
+    route: Route,
+    backend: Arc<Backend>,
+    supervisor: ActorRef<SupervisorMsg>,
+    metrics: BackendMetrics,
+    expose_stderr: bool,
+    life: Life,
+    link: Option<Box<dyn Link>>,
+    in_flight: InFlight,
+    /// Requests beyond `limits.max_in_flight`; while dying, all that still arrives.
+    queue: VecDeque<Waiting>,
+    asked: Asked,
+    last_id: u64,
+    initialized: bool,
+    /// A failed POST counts once per incarnation.
+    status_counted: bool,
+    timer: Option<Timer>,
+    tick: Option<Timer>,
+}
+
+/// Where the incarnation stands in its life.
+enum Life {
+    /// The transport is being opened.
+    Opening,
+    /// The handshake is under way.
+    Shaking(Handshake),
+    /// Serving.
+    Ready,
+    /// Finishing what is in flight, until then.
+    Retiring { cause: Retire, by: Instant },
+    /// The link is being closed in order.
+    Closing,
+    /// A fault has come; its other half may still arrive.
+    Dying { fault: Fault },
+    /// Nothing more will happen.
+    Over,
+}
+
+impl Actor for Connection {
+    type Msg = ConnectionMsg;
+    type State = ConnectionState;
+    type Arguments = ConnectionArgs;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<ConnectionMsg>,
+        args: ConnectionArgs,
+    ) -> Result<ConnectionState, ActorProcessingErr> {
+        let events = Events(myself.clone());
+        let incarnation = args.seat.incarnation();
+        let key = args.route.key().clone();
+        let backend = args.backend.clone();
+        match (args.source, &args.backend.transport) {
+            (Source::Open(transport), _) => duplex::open(transport, &backend, events, args.seat),
+            (Source::Launch, Transport::Stdio { .. }) => {
+                let launch = Launch { key, backend, instance: args.instance, sweeper: args.sweeper };
+                stdio::open(launch, events, args.seat);
+            }
+            (Source::Launch, Transport::Http { .. }) => upstream::open(&backend, events, args.seat),
+        }
+        let late = Instant::now() + args.backend.timeouts.launch;
+        Ok(ConnectionState {
+            timer: Some(Timer::at(late, myself.clone(), ConnectionMsg::LaunchLate)),
+            myself,
+            incarnation,
+            in_flight: InFlight::default(),
+            queue: VecDeque::new(),
+            asked: Asked::new(incarnation),
+            route: args.route,
+            backend: args.backend,
+            supervisor: args.supervisor,
+            metrics: args.metrics,
+            expose_stderr: args.expose_stderr,
+            life: Life::Opening,
+            link: None,
+            last_id: 0,
+            initialized: false,
+            status_counted: false,
+            tick: None,
+        })
+    }
+
+    async fn handle(
+        &self,
+        _: ActorRef<ConnectionMsg>,
+        message: ConnectionMsg,
+        state: &mut ConnectionState,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            ConnectionMsg::Request(pending) => state.request(pending),
+            ConnectionMsg::Notify(message) => state.notify(message),
+            ConnectionMsg::Respond(message) => state.respond(&message),
+            ConnectionMsg::Link(event) => state.link_event(event),
+            ConnectionMsg::LaunchLate => state.launch_late(),
+            ConnectionMsg::Tick => state.deadlines(),
+            ConnectionMsg::GraceOver => state.last_words(),
+            ConnectionMsg::Epitaph(stderr) => state.die(stderr),
+            ConnectionMsg::Retire { cause, by } => state.retire(cause, by),
+            ConnectionMsg::Kill => state.kill(),
+        }
+        Ok(())
+    }
+
+    /// A Connection has no children.
+    async fn handle_supervisor_evt(
+        &self,
+        _: ActorRef<ConnectionMsg>,
+        _: SupervisionEvent,
+        _: &mut ConnectionState,
+    ) -> Result<(), ActorProcessingErr> {
+        Ok(())
+    }
+}
+
+impl ConnectionState {
+    fn link_event(&mut self, event: LinkEvent) {
+        match event {
+            LinkEvent::Open { link, pid } => self.open(link, pid),
+            LinkEvent::OpenFailed(fault) => self.broken(fault),
+            LinkEvent::Message { message, via, permit: _permit } => self.message(message, via),
+            LinkEvent::Noise => self.metrics.noise(),
+            LinkEvent::Written(requests) => self.in_flight.written(&requests),
+            LinkEvent::Writable => match self.link.as_mut().map(|link| link.resume()) {
+                Some(Ok(requests)) => self.in_flight.written(&requests),
+                Some(Err(fault)) => self.broken(fault),
+                None => {}
+            },
+            LinkEvent::Broken(fault) => self.broken(fault),
+            LinkEvent::Exited(status) => self.exited(status),
+            LinkEvent::Failed { request, failure } => self.failed(request, failure),
+            LinkEvent::SessionLost { request } => self.session_lost(request),
+        }
+    }
+
+    fn next_id(&mut self) -> u64 {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    /// Wakes the actor at `at`, if nothing wakes it earlier.
+    fn wake_at(&mut self, at: Instant) {
+        if self.tick.as_ref().is_none_or(|timer| timer.deadline() > at) {
+            self.tick = Some(Timer::at(at, self.myself.clone(), ConnectionMsg::Tick));
+        }
+    }
+
+    fn launch_late(&mut self) {
+        if matches!(self.life, Life::Opening | Life::Shaking(_)) {
+            let limit = self.backend.timeouts.launch;
+            let text = format!("no answer to initialize within {limit:?} (timeouts.launch)");
+            self.broken(Fault::new(FaultReason::LaunchTimeout, text));
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The requests that the backend has: by the id on the wire, the client's id, the progress token. Pure.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use crate::pending::{Pending, Stage};
+
+/// One request in flight.
+pub(super) struct Flight {
+    pub(super) pending: Pending,
+    pub(super) since: Instant,
+    /// The client's progress token, raw JSON.
+    pub(super) token: Option<Bytes>,
+    /// The client no longer wants it; an answer that comes all the same is still delivered.
+    pub(super) cancelled: bool,
+}
+
+/// Ordered by the id on the wire, which is the order of sending.
+#[derive(Default)]
+pub(super) struct InFlight {
+    flights: BTreeMap<u64, Flight>,
+}
+
+impl InFlight {
+    pub(super) fn insert(&mut self, wire: u64, flight: Flight) {
+        self.flights.insert(wire, flight);
+    }
+
+    pub(super) fn remove(&mut self, wire: u64) -> Option<Flight> {
+        self.flights.remove(&wire)
+    }
+
+    pub(super) fn get_mut(&mut self, wire: u64) -> Option<&mut Flight> {
+        self.flights.get_mut(&wire)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.flights.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.flights.is_empty()
+    }
+
+    /// The ids on the wire, in order of sending.
+    pub(super) fn wires(&self) -> impl Iterator<Item = u64> {
+        self.flights.keys().copied()
+    }
+
+    /// The request of the client that has this id (raw JSON).
+    pub(super) fn by_client_id(&self, id: &[u8]) -> Option<u64> {
+        self.flights.iter().find(|(_, flight)| flight.pending.id() == id).map(|(wire, _)| *wire)
+    }
+
+    /// The request that asked for progress under this token (raw JSON).
+    pub(super) fn by_token(&self, token: &[u8]) -> Option<u64> {
+        let same = |flight: &Flight| flight.token.as_ref().is_some_and(|other| same_json(other, token));
+        self.flights.iter().find(|(_, flight)| same(flight)).map(|(wire, _)| *wire)
+    }
+
+    /// The only request that something without a name can belong to, if there is just one.
+    pub(super) fn only(&self) -> Option<u64> {
+        let mut wanted = self.wanted();
+        let first = wanted.next()?;
+        wanted.next().is_none().then_some(first)
+    }
+
+    /// The request that has waited longest.
+    pub(super) fn oldest(&self) -> Option<u64> {
+        self.wanted().next()
+    }
+
+    /// These are on their way to the backend.
+    pub(super) fn written(&mut self, wires: &[u64]) {
+        for wire in wires {
+            if let Some(flight) = self.flights.get_mut(wire) {
+                flight.pending.written();
+            }
+        }
+    }
+
+    /// Those whose deadline has come.
+    pub(super) fn expired(&self, now: Instant) -> Vec<u64> {
+        let due = self.flights.iter().filter(|(_, flight)| flight.pending.deadline() <= now);
+        due.map(|(wire, _)| *wire).collect()
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.flights.values().map(|flight| flight.pending.deadline()).min()
+    }
+
+    /// All of them, in order of sending: those the backend may have seen, and those it cannot have.
+    pub(super) fn take(&mut self) -> (Vec<Flight>, Vec<Pending>) {
+        let all = std::mem::take(&mut self.flights).into_values();
+        let (seen, unseen): (Vec<_>, Vec<_>) =
+            all.partition(|flight| flight.pending.stage() == Stage::Written);
+        (seen, unseen.into_iter().map(|flight| flight.pending).collect())
+    }
+
+    fn wanted(&self) -> impl Iterator<Item = u64> {
+        self.flights.iter().filter(|(_, flight)| !flight.cancelled).map(|(wire, _)| *wire)
+    }
+}
+
+/// The same value, even if a backend wrote it with other escapes.
+fn same_json(one: &[u8], other: &[u8]) -> bool {
+    let parse = |raw| serde_json::from_slice::<serde_json::Value>(raw).ok();
+    one == other || parse(one).is_some_and(|value| parse(other) == Some(value))
+}

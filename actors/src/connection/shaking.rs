@@ -1,0 +1,116 @@
+//! The transport opens, and the handshake runs over it.
+
+use super::handshake::{Handshake, Step, Verdict};
+use super::{ConnectionState, Life};
+use crate::fault::Fault;
+use crate::link::{Link, Sent};
+use crate::message::{self, Envelope};
+use crate::supervisor::SupervisorMsg;
+
+impl ConnectionState {
+    pub(super) fn open(&mut self, link: Box<dyn Link>, pid: Option<u32>) {
+        if !matches!(self.life, Life::Opening) {
+            // Given up meanwhile: dropping the link ends what was opened.
+            return;
+        }
+        self.link = Some(link);
+        self.tell(SupervisorMsg::Opened { incarnation: self.incarnation, pid });
+        let mut handshake = Handshake::new(&self.route.record(), self.route.is_own());
+        let id = self.next_id();
+        match handshake.initialize(id) {
+            Ok(initialize) => {
+                self.life = Life::Shaking(handshake);
+                self.say(initialize, Some(id));
+            }
+            Err(fault) => self.broken(fault),
+        }
+    }
+
+    /// An answer while the handshake runs.
+    pub(super) fn handshake_answer(&mut self, answer: &Envelope) {
+        let Life::Shaking(handshake) = &mut self.life else { return };
+        if handshake.waiting.is_none() || handshake.waiting != answer.wire_id() {
+            return;
+        }
+        if handshake.answer.is_some() {
+            // A failed setLevel or subscribe is a partial replay, and no reason to lose the session.
+            handshake.waiting = None;
+            return self.shake();
+        }
+        match handshake.verdict(answer) {
+            Verdict::Established(version) => {
+                if let Some(link) = &mut self.link {
+                    link.established(&version);
+                }
+                self.shake();
+            }
+            Verdict::Refused => {
+                let (incarnation, answer) = (self.incarnation, answer.bytes().clone());
+                self.life = Life::Over;
+                self.close_link();
+                self.tell(SupervisorMsg::Answered { incarnation, answer, accepted: false });
+            }
+            Verdict::VersionChanged(now) => {
+                self.tell(SupervisorMsg::VersionChanged { incarnation: self.incarnation, now });
+            }
+            Verdict::Failed(fault) => self.broken(fault),
+        }
+    }
+
+    /// Says what is left to say, up to the next answer to wait for.
+    fn shake(&mut self) {
+        loop {
+            let Life::Shaking(handshake) = &mut self.life else { return };
+            match handshake.next() {
+                Some(Step::Initialized) => {
+                    self.say_initialized(message::notification("notifications/initialized", None));
+                }
+                Some(Step::Request(method, params)) => {
+                    self.last_id += 1;
+                    let id = self.last_id;
+                    handshake.waiting = Some(id);
+                    self.say(raw_request(id, method, &params), Some(id));
+                    return;
+                }
+                None => return self.ready(),
+            }
+        }
+    }
+
+    fn ready(&mut self) {
+        let Life::Shaking(handshake) = std::mem::replace(&mut self.life, Life::Ready) else { return };
+        self.timer = None;
+        let answer = handshake.answer.unwrap_or_default();
+        self.tell(SupervisorMsg::Answered { incarnation: self.incarnation, answer, accepted: true });
+    }
+
+    pub(super) fn say_initialized(&mut self, message: bytes::Bytes) {
+        self.initialized = true;
+        let sent = self.link.as_mut().map_or(Sent::Queued, |link| link.send_initialized(message));
+        self.check(sent);
+    }
+
+    /// Sends a message of our own, or one that no answer depends on.
+    pub(super) fn say(&mut self, message: bytes::Bytes, request: Option<u64>) {
+        let sent = self.link.as_mut().map_or(Sent::Queued, |link| link.send(message, request));
+        self.check(sent);
+    }
+
+    fn check(&mut self, sent: Sent) {
+        if sent == Sent::Full {
+            let text = "the backend does not read, and what waits for it passed limits.max_message_bytes";
+            self.broken(Fault::new(crate::fault::FaultReason::WriteStalled, text));
+        }
+    }
+
+    pub(super) fn tell(&self, message: SupervisorMsg) {
+        // A Supervisor that is gone takes this actor along.
+        let _ = self.supervisor.send_message(message);
+    }
+}
+
+/// A request whose params are taken over byte for byte.
+fn raw_request(id: u64, method: &str, params: &[u8]) -> bytes::Bytes {
+    let head = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":"#);
+    [head.as_bytes(), if params.is_empty() { b"{}" } else { params }, b"}"].concat().into()
+}

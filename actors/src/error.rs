@@ -1,0 +1,350 @@
+//! Every way in which a request can be refused or fail at mcpvisor, as a client sees it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::{Map, Value, json};
+use thiserror::Error;
+
+use crate::fault::Fault;
+use crate::message;
+
+/// Why a key takes no requests now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unavailable {
+    /// Stopped for good: no restart can help.
+    Stopped,
+    /// Stopped at its error limit and cooling down.
+    Cooling,
+    /// Too many of the backend's connections fail.
+    Breaker,
+    /// An operator stopped the backend.
+    StoppedByOperator,
+}
+
+/// Which bound was reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overload {
+    /// `limits.max_in_flight_total`
+    InFlight,
+    /// `limits.max_queued`
+    Queue,
+    /// `limits.max_concurrent_launches`, until the deadline
+    Tickets,
+    /// `limits.max_connections`
+    Connections,
+    /// `limits.max_sessions`
+    Sessions,
+    /// A request rate.
+    Rate,
+}
+
+/// Why a session ended; its requests answer 404 from then on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndCause {
+    /// The client sent DELETE.
+    Delete,
+    /// Unused for `session.ttl`.
+    Ttl,
+    /// An operator ended it.
+    Operator,
+    /// Its backend left the configuration.
+    Removed,
+    /// `on_restart = "end_session"`
+    EndSession,
+    /// The restarted backend speaks another protocol version.
+    Version,
+}
+
+/// An answer of mcpvisor's own, in place of the backend's (`contract.md`, "Errors a client can see").
+#[derive(Debug, Clone, Error)]
+pub enum Refusal {
+    /// The backend died, or was given up, while it had the request.
+    #[error("backend '{backend}' was lost while it had the request ({fault})")]
+    BackendLost {
+        /// The backend.
+        backend: Arc<str>,
+        /// Why.
+        fault: Arc<Fault>,
+        /// Whether the request never reached the backend, so that sending it again is safe.
+        retryable: bool,
+        /// The key's error count, this fault included.
+        error_count: u32,
+        /// What it may not pass.
+        max_error_count: u32,
+    },
+    /// The backend takes no requests now.
+    #[error("backend '{backend}' is unavailable: {}", unavailable_text(*.reason, .cause.as_deref()))]
+    BackendUnavailable {
+        /// The backend.
+        backend: Arc<str>,
+        /// Why.
+        reason: Unavailable,
+        /// When it may be worth trying again.
+        retry_after: Option<Duration>,
+        /// The last fault, for people.
+        cause: Option<String>,
+    },
+    /// No answer in time.
+    #[error("backend '{backend}' did not answer within {}", if *.max { "timeouts.request_max" } else { "timeouts.request" })]
+    Timeout {
+        /// The backend.
+        backend: Arc<str>,
+        /// Whether it was the bound that progress does not reset.
+        max: bool,
+    },
+    /// A bound was reached.
+    #[error("overloaded: {}", overload_text(*.what))]
+    Overloaded {
+        /// The backend.
+        backend: Arc<str>,
+        /// Which bound.
+        what: Overload,
+        /// When it may be worth trying again.
+        retry_after: Duration,
+    },
+    /// The service drains (`false`) or was closed (`true`).
+    #[error("mcpvisor is shutting down")]
+    ShuttingDown {
+        /// The backend.
+        backend: Arc<str>,
+        /// Whether it was told to close.
+        close: bool,
+    },
+    /// The backend could not be launched.
+    #[error("backend '{backend}' could not be launched ({fault})")]
+    LaunchFailed {
+        /// The backend.
+        backend: Arc<str>,
+        /// Why.
+        fault: Arc<Fault>,
+    },
+    /// The session ended while it had the request.
+    #[error("the session has ended ({})", end_reason(*.cause))]
+    SessionEnded {
+        /// The backend.
+        backend: Arc<str>,
+        /// Why.
+        cause: EndCause,
+    },
+    /// No backend of that name is configured.
+    #[error("server '{name}' not found in config{}", nearest.as_ref().map(|near| format!("; did you mean '{near}'?")).unwrap_or_default())]
+    UnknownBackend {
+        /// What was asked for.
+        name: Arc<str>,
+        /// The configured name that is nearest to it.
+        nearest: Option<String>,
+    },
+    /// The request itself is at fault.
+    #[error("{message}")]
+    Invalid {
+        /// The code that the specification gives.
+        code: i32,
+        /// What is wrong and what would be right.
+        message: String,
+    },
+    /// The client cancelled it: nothing is to be answered.
+    #[error("cancelled by the client")]
+    Cancelled,
+}
+
+impl Refusal {
+    /// The JSON-RPC error code.
+    pub fn code(&self) -> i32 {
+        match self {
+            Self::BackendLost { .. } => -31001,
+            Self::BackendUnavailable { .. } => -31002,
+            Self::Timeout { .. } => -31003,
+            Self::Overloaded { .. } => -31004,
+            Self::ShuttingDown { .. } => -31005,
+            Self::LaunchFailed { .. } => -31006,
+            Self::SessionEnded { .. } => -31007,
+            Self::UnknownBackend { .. } => -32602,
+            Self::Invalid { code, .. } => *code,
+            Self::Cancelled => -32800,
+        }
+    }
+
+    /// The name of the code: a closed set, fit for a metric label.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::BackendLost { .. } => "backend_lost",
+            Self::BackendUnavailable { .. } => "backend_unavailable",
+            Self::Timeout { .. } => "timeout",
+            Self::Overloaded { .. } => "overloaded",
+            Self::ShuttingDown { .. } => "shutting_down",
+            Self::LaunchFailed { .. } => "launch_failed",
+            Self::SessionEnded { .. } => "session_ended",
+            Self::UnknownBackend { .. } => "unknown_backend",
+            Self::Invalid { .. } => "invalid",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// `data.reason`.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::BackendLost { fault, .. } | Self::LaunchFailed { fault, .. } => fault.reason.as_str(),
+            Self::BackendUnavailable { reason, .. } => match reason {
+                Unavailable::Stopped => "stopped",
+                Unavailable::Cooling => "cooling",
+                Unavailable::Breaker => "breaker",
+                Unavailable::StoppedByOperator => "stopped_by_operator",
+            },
+            Self::Timeout { max: true, .. } => "request_max",
+            Self::Timeout { max: false, .. } => "request",
+            Self::Overloaded { what, .. } => match what {
+                Overload::InFlight => "in_flight",
+                Overload::Queue => "queue",
+                Overload::Tickets => "tickets",
+                Overload::Connections => "connections",
+                Overload::Sessions => "sessions",
+                Overload::Rate => "rate",
+            },
+            Self::ShuttingDown { close: true, .. } => "close",
+            Self::ShuttingDown { close: false, .. } => "drain",
+            Self::SessionEnded { cause, .. } => end_reason(*cause),
+            Self::UnknownBackend { .. } => "unknown_backend",
+            Self::Invalid { .. } => "invalid",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// How long to wait before the next try, where that is known.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::BackendUnavailable { retry_after, .. } => *retry_after,
+            Self::Overloaded { retry_after, .. } => Some(*retry_after),
+            _ => None,
+        }
+    }
+
+    /// The error as one JSON-RPC message, answering the request whose id is `id` (raw JSON).
+    pub fn to_message(&self, id: Option<&[u8]>) -> Bytes {
+        message::error(id, self.code(), &self.to_string(), self.data().as_ref())
+    }
+
+    /// `error.data`; only our own codes carry any.
+    pub fn data(&self) -> Option<Value> {
+        let backend = self.backend()?;
+        let mut data = Map::new();
+        data.insert("backend".into(), json!(backend));
+        data.insert("reason".into(), json!(self.reason()));
+        if let Some(wait) = self.retry_after() {
+            data.insert("retry_after_ms".into(), json!(wait.as_millis() as u64));
+        }
+        if let Self::BackendLost { fault, .. } | Self::LaunchFailed { fault, .. } = self {
+            let facts = [("exit_code", fault.exit_code), ("signal", fault.signal)];
+            data.extend(facts.into_iter().filter_map(|(key, fact)| Some((key.into(), json!(fact?)))));
+            if let Some(tail) = &fault.stderr_tail {
+                data.insert("stderr_tail".into(), json!(tail));
+            }
+        }
+        if let Self::BackendLost { retryable, error_count, max_error_count, .. } = self {
+            data.insert("retryable".into(), json!(retryable));
+            data.insert("error_count".into(), json!(error_count));
+            data.insert("max_error_count".into(), json!(max_error_count));
+        }
+        Some(Value::Object(data))
+    }
+
+    fn backend(&self) -> Option<&str> {
+        match self {
+            Self::BackendLost { backend, .. }
+            | Self::BackendUnavailable { backend, .. }
+            | Self::Timeout { backend, .. }
+            | Self::Overloaded { backend, .. }
+            | Self::ShuttingDown { backend, .. }
+            | Self::LaunchFailed { backend, .. }
+            | Self::SessionEnded { backend, .. } => Some(backend),
+            Self::UnknownBackend { .. } | Self::Invalid { .. } | Self::Cancelled => None,
+        }
+    }
+}
+
+impl fmt::Display for EndCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(end_reason(*self))
+    }
+}
+
+fn end_reason(cause: EndCause) -> &'static str {
+    match cause {
+        EndCause::Delete => "delete",
+        EndCause::Ttl => "ttl",
+        EndCause::Operator => "operator",
+        EndCause::Removed => "removed",
+        EndCause::EndSession => "end_session",
+        EndCause::Version => "version",
+    }
+}
+
+fn unavailable_text(reason: Unavailable, cause: Option<&str>) -> String {
+    let text = match reason {
+        Unavailable::Stopped => "stopped, since no restart can help",
+        Unavailable::Cooling => "stopped after too many errors, cooling down",
+        Unavailable::Breaker => "too many of its connections fail",
+        Unavailable::StoppedByOperator => "stopped by an operator",
+    };
+    cause.map_or_else(|| text.to_owned(), |cause| format!("{text} (last: {cause})"))
+}
+
+fn overload_text(what: Overload) -> &'static str {
+    match what {
+        Overload::InFlight => {
+            "too many requests in flight on a shared connection (limits.max_in_flight_total)"
+        }
+        Overload::Queue => "too many requests of this session are waiting (limits.max_queued)",
+        Overload::Tickets => {
+            "too many launches at once, none could start in time (limits.max_concurrent_launches)"
+        }
+        Overload::Connections => "too many connections (limits.max_connections)",
+        Overload::Sessions => "too many sessions (limits.max_sessions)",
+        Overload::Rate => "too many requests in this time",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::FaultReason;
+
+    #[test]
+    fn a_lost_request_says_what_happened_and_whether_to_retry() {
+        let mut fault = Fault::new(FaultReason::Exit, "exit code 3");
+        fault.exit_code = Some(3);
+        let refusal = Refusal::BackendLost {
+            backend: "demo".into(),
+            fault: fault.into(),
+            retryable: false,
+            error_count: 2,
+            max_error_count: 10,
+        };
+        let value: Value = serde_json::from_slice(&refusal.to_message(Some(b"7"))).unwrap();
+        assert_eq!(value["id"], 7);
+        assert_eq!(value["error"]["code"], -31001);
+        assert_eq!(
+            value["error"]["data"],
+            json!({"backend":"demo","reason":"exit","exit_code":3,"retryable":false,"error_count":2,"max_error_count":10})
+        );
+    }
+
+    #[test]
+    fn a_refusal_that_passes_says_when_to_come_back() {
+        let refusal = Refusal::BackendUnavailable {
+            backend: "demo".into(),
+            reason: Unavailable::Cooling,
+            retry_after: Some(Duration::from_secs(30)),
+            cause: None,
+        };
+        assert_eq!(refusal.data().unwrap()["retry_after_ms"], 30_000);
+    }
+
+    #[test]
+    fn an_unknown_server_is_named_with_the_nearest_one() {
+        let refusal = Refusal::UnknownBackend { name: "memroy".into(), nearest: Some("memory".into()) };
+        assert_eq!(refusal.to_string(), "server 'memroy' not found in config; did you mean 'memory'?");
+    }
+}

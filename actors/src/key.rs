@@ -1,0 +1,75 @@
+//! Names: which backend, which session, which connection.
+
+use std::fmt;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+/// The session part of the key of a connection that all sessions share.
+pub const SHARED: &str = "shared";
+
+/// Names one supervised connection: what is launched at most once at any time.
+///
+/// Displayed `backend/session`; the session part may be a secret (a client's session id), so logs,
+/// metrics and the admin API show [`ConnectionKey::session_hash`] instead.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnectionKey {
+    /// The backend's name in the configuration.
+    pub backend_id: Arc<str>,
+    /// The session, or [`SHARED`].
+    pub session_id: Arc<str>,
+}
+
+impl ConnectionKey {
+    /// The key of `session` on `backend`.
+    pub fn new(backend: impl Into<Arc<str>>, session: impl Into<Arc<str>>) -> Self {
+        Self { backend_id: backend.into(), session_id: session.into() }
+    }
+
+    /// The key of the connection that all sessions of `backend` share.
+    pub fn shared(backend: impl Into<Arc<str>>) -> Self {
+        Self::new(backend, SHARED)
+    }
+
+    /// What people see of the session: the first 12 hex digits of SHA-256 of the session part,
+    /// or `shared`. Full session ids are credentials and never leave.
+    pub fn session_hash(&self) -> String {
+        if &*self.session_id == SHARED {
+            return SHARED.to_owned();
+        }
+        let digest = Sha256::digest(self.session_id.as_bytes());
+        digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+impl fmt::Display for ConnectionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.backend_id, self.session_id)
+    }
+}
+
+/// Shows the hash, never the session id: `Debug` ends up in logs.
+impl fmt::Debug for ConnectionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.backend_id, self.session_hash())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_reads_backend_slash_session() {
+        assert_eq!(ConnectionKey::new("memory", "s1").to_string(), "memory/s1");
+        assert_eq!(ConnectionKey::shared("memory").to_string(), "memory/shared");
+    }
+
+    #[test]
+    fn what_is_logged_of_a_session_is_a_hash_of_it() {
+        let key = ConnectionKey::new("memory", "a-secret-session-id");
+        assert!(!format!("{key:?}").contains("secret"));
+        assert_eq!(key.session_hash().len(), 12);
+        assert_eq!(ConnectionKey::shared("memory").session_hash(), "shared");
+    }
+}

@@ -1,0 +1,201 @@
+//! The public handle to the tree.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mcpvisor_config::{Backend, Config};
+use ractor::{Actor, ActorRef};
+use thiserror::Error;
+use tokio::sync::{oneshot, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::connection_handle::ConnectionHandle;
+use crate::error::Refusal;
+use crate::instance::random_instance;
+use crate::key::ConnectionKey;
+use crate::metadata::ConnectionMetadata;
+use crate::pool::SessionConnectionPool;
+use crate::process::Sweeper;
+use crate::registry::{RegistryAddress, RegistryArgs, RegistryMsg, unknown_backend};
+use crate::root::{Root, RootArgs, RootMsg};
+use crate::route::{Route, SessionSink};
+use crate::session_record::SessionRecord;
+
+/// Why the tree could not be started.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The root actor failed; only the end of the runtime does that.
+    #[error("the supervision tree could not be started: {0}")]
+    Root(String),
+    /// The shipped defaults cannot be read; a bug of ours.
+    #[error("the shipped defaults cannot be read: {0}")]
+    Defaults(String),
+}
+
+/// Launches MCP servers and keeps them: get-or-launch by backend, or by backend and session.
+///
+/// Cheap to clone. Cancelling the token given to [`Launcher::new`] closes it, as [`Launcher::close`] does.
+#[derive(Clone)]
+pub struct Launcher {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    config: Arc<Config>,
+    instance: Arc<str>,
+    address: RegistryAddress,
+    root: ActorRef<RootMsg>,
+    escalated: watch::Receiver<bool>,
+    cancel: CancellationToken,
+}
+
+impl Launcher {
+    /// Starts the tree. Nothing is launched before somebody asks for it.
+    pub async fn new(config: impl Into<Arc<Config>>, cancel: CancellationToken) -> Result<Self, StartError> {
+        let config = config.into();
+        let (address, instance) = (RegistryAddress::default(), random_instance());
+        let (escalated, gave_up) = watch::channel(false);
+        let registry = RegistryArgs {
+            config: config.clone(),
+            address: address.clone(),
+            root: None,
+            instance: instance.clone(),
+            sweeper: Sweeper::new(),
+        };
+        let args = RootArgs { registry, address: address.clone(), escalated };
+        let (root, _) =
+            Root::spawn(None, Root, args).await.map_err(|error| StartError::Root(error.to_string()))?;
+        let shared = Shared { config, instance, address, root, escalated: gave_up, cancel: cancel.clone() };
+        let launcher = Self { shared: Arc::new(shared) };
+        let closing = launcher.clone();
+        tokio::spawn(async move {
+            cancel.cancelled().await;
+            closing.drain(Instant::now() + closing.config().gateway.drain_timeout, true).await;
+        });
+        launcher.started().await?;
+        Ok(launcher)
+    }
+
+    /// The connection that all sessions share, launched if there is none, ready to use.
+    pub async fn get_or_launch(&self, backend: &str) -> Result<ConnectionHandle, Refusal> {
+        self.open(ConnectionKey::shared(backend)).await
+    }
+
+    /// The connection of one session, launched if there is none, ready to use.
+    pub async fn get_or_launch_for_session(
+        &self,
+        backend: &str,
+        session: &str,
+    ) -> Result<ConnectionHandle, Refusal> {
+        self.open(ConnectionKey::new(backend, session)).await
+    }
+
+    /// The names of the configured backends that are served, sorted.
+    pub fn server_ids(&self) -> Vec<String> {
+        let served = self.config().backends.values().filter(|backend| !backend.disabled);
+        let mut ids: Vec<_> = served.map(|backend| backend.name.clone()).collect();
+        ids.sort();
+        ids
+    }
+
+    /// Refuses new work, lets what is in flight finish within `gateway.drain_timeout`, ends every process.
+    pub async fn close(&self) {
+        self.shared.cancel.cancel();
+        self.drain(Instant::now() + self.config().gateway.drain_timeout, true).await;
+    }
+
+    /// The same connections, addressed by key.
+    pub fn pool(&self) -> SessionConnectionPool {
+        SessionConnectionPool::of(self.clone())
+    }
+
+    /// What the tree runs on.
+    pub fn config(&self) -> &Arc<Config> {
+        &self.shared.config
+    }
+
+    /// The random name of this start; the marker of its children begins with it.
+    pub fn instance(&self) -> &str {
+        &self.shared.instance
+    }
+
+    /// The backend of that name, if it is configured and enabled.
+    pub fn backend(&self, name: &str) -> Result<&Backend, Refusal> {
+        let backend = self.config().backends.get(name).filter(|backend| !backend.disabled);
+        backend.ok_or_else(|| unknown_backend(self.config(), &name.into()))
+    }
+
+    /// The way of a session to its connection. Launches nothing yet.
+    pub fn route(
+        &self,
+        key: ConnectionKey,
+        record: SessionRecord,
+        sink: Box<dyn SessionSink>,
+    ) -> Result<Route, Refusal> {
+        let backend = self.backend(&key.backend_id)?;
+        Ok(Route::new(key, self.shared.address.clone(), record, false, Some(sink), backend))
+    }
+
+    /// A copy of what is known of every connection, sorted by key. Empty while the Registry is replaced.
+    pub async fn list(&self) -> Vec<ConnectionMetadata> {
+        let (reply, list) = oneshot::channel();
+        let asked = self.shared.address.send(RegistryMsg::List { reply });
+        if asked.is_ok() { list.await.unwrap_or_default() } else { Vec::new() }
+    }
+
+    /// Whether the Registry answers within `limit`.
+    pub async fn alive(&self, limit: Duration) -> bool {
+        let (reply, answer) = oneshot::channel();
+        let asked = self.shared.address.send(RegistryMsg::Alive { reply });
+        asked.is_ok() && matches!(tokio::time::timeout(limit, answer).await, Ok(Ok(())))
+    }
+
+    /// Refuses new work from now on; what is in flight and the ends of all processes share the time to
+    /// `deadline`. Returns when nothing lives any more, or at the deadline.
+    pub async fn drain(&self, deadline: Instant, close: bool) {
+        let (done, drained) = oneshot::channel();
+        if self.shared.root.send_message(RootMsg::Drain { deadline, close, done }).is_err() {
+            return;
+        }
+        if tokio::time::timeout_at(deadline, drained).await.is_err() {
+            tracing::warn!("the drain did not finish in time; what is left is killed");
+        }
+    }
+
+    /// Waits until supervision has given up: the program is to exit with code 70.
+    pub async fn escalated(&self) {
+        let mut escalated = self.shared.escalated.clone();
+        if escalated.wait_for(|gave_up| *gave_up).await.is_err() {
+            // The Root is gone without having given up: that is the end of the program anyway.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    pub(crate) fn address(&self) -> &RegistryAddress {
+        &self.shared.address
+    }
+
+    async fn open(&self, key: ConnectionKey) -> Result<ConnectionHandle, Refusal> {
+        self.backend(&key.backend_id)?;
+        let closed = || Refusal::ShuttingDown { backend: key.backend_id.clone(), close: true };
+        let (reply, route) = oneshot::channel();
+        if self.shared.address.send(RegistryMsg::Open { key: key.clone(), reply }).is_err() {
+            return Err(closed());
+        }
+        let route = route.await.unwrap_or_else(|_| Err(closed()))?;
+        route.attach().await?;
+        Ok(ConnectionHandle::new(route))
+    }
+
+    /// The Registry is started by the Root after the Root itself.
+    async fn started(&self) -> Result<(), StartError> {
+        for _ in 0..1000 {
+            if self.alive(Duration::from_secs(1)).await {
+                return Ok(());
+            }
+            tokio::task::yield_now().await;
+        }
+        Err(StartError::Root("the registry does not answer".to_owned()))
+    }
+}

@@ -1,0 +1,83 @@
+//! The supervision tree of mcpvisor: launches, restarts, drains and evicts connections to MCP servers.
+//!
+//! ```text
+//! Root                       the table of live incarnations; restarts the Registry; gives up at last
+//!  ├─ Registry               get-or-launch by message; parent of all Supervisors
+//!  │   └─ Supervisor(key)    one per (backend, session): phases, error budget, waiting room
+//!  │       └─ Connection     one incarnation: the link, the requests in flight
+//!  │            └─ Link      a child process, an upstream over HTTP, an open transport; with its own tasks
+//!  └─ Janitor                the clean-up tick
+//! ```
+//!
+//! **One request**: [`Route`] → Connection (one message; the Supervisor and the Registry are only asked
+//! when there is none) → link → backend → link's reader → Connection → the oneshot that the front waits on.
+//!
+//! **One crash**: the link reports → the Connection answers what the backend may have seen and gives back
+//! the rest → the process task sweeps what is left → the Supervisor counts, backs off, launches, replays the
+//! handshake from the [`SessionRecord`], sends what waited, and publishes the new Connection.
+//!
+//! There are no locks: state belongs to actors, and what many read (a published address, a status, usage
+//! counts) is swapped or counted atomically. Policy is pure (`supervisor::machine`, `supervisor::budget`,
+//! `root::table`, `registry::backend`, …) and takes the time as an argument.
+//!
+//! ```
+//! use mcpvisor_actors::{CancellationToken, Launcher};
+//! # async fn example(config: mcpvisor_actors::Config) -> Result<(), Box<dyn std::error::Error>> {
+//! let launcher = Launcher::new(config, CancellationToken::new()).await?;
+//! let memory = launcher.get_or_launch_for_session("memory", "session-1").await?;
+//! let tools = memory.request("tools/list", &serde_json::json!({})).await?;
+//! println!("{}", String::from_utf8_lossy(&tools));
+//! launcher.close().await;
+//! # Ok(())
+//! # }
+//! ```
+
+mod connection;
+mod connection_handle;
+mod error;
+mod fault;
+mod instance;
+mod janitor;
+mod key;
+mod launcher;
+mod link;
+pub mod message;
+mod metadata;
+pub mod metrics;
+mod pending;
+mod pool;
+mod process;
+mod registry;
+mod root;
+mod route;
+mod session_record;
+mod supervisor;
+mod timer;
+mod usage;
+
+pub use connection_handle::ConnectionHandle;
+pub use error::{EndCause, Overload, Refusal, Unavailable};
+pub use fault::{Fault, FaultReason};
+pub use key::{ConnectionKey, SHARED};
+pub use launcher::{Launcher, StartError};
+pub use link::duplex::OpenTransport;
+pub use metadata::{ConnectionMetadata, ConnectionState, Phase};
+pub use pending::{Answer, Exchange, ReplyStream};
+pub use pool::{
+    DEFAULT_CLEANUP_INTERVAL, DEFAULT_IDLE_TIMEOUT, DEFAULT_MAX_ERROR_COUNT, PoolConfig,
+    SessionConnectionPool,
+};
+pub use route::{Attached, Route, SessionEvent, SessionSink};
+pub use session_record::{SessionRecord, Stage};
+
+pub use mcpvisor_config::Config;
+pub use tokio_util::sync::CancellationToken;
+
+/// Prepares this process for having children: raises the limit of open files (children get the ordinary
+/// one) and marks inherited descriptors so that no child inherits them. Call it once, before anything else.
+pub fn prepare_process() {
+    process::raise_own_limits();
+    if let Err(error) = process::close_inherited_fds() {
+        tracing::warn!(%error, "inherited descriptors could not be marked; children may inherit them");
+    }
+}

@@ -1,0 +1,159 @@
+//! An upstream server over HTTP, as a link.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use mcpvisor_config::{Backend, Transport};
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::http::{HttpLink, HttpSpec, PostFailure, Upstream};
+use super::{Events, Inbound, Link, LinkEvent, RequestFailure, Sent, classify};
+use crate::fault::{Fault, FaultReason};
+use crate::root::Seat;
+
+/// How long name resolution, TCP and TLS may take together.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The standalone stream may fail so often in a row before the upstream counts as lost.
+const STREAM_FAILURES: u32 = 3;
+/// A wait for an upstream that says "too many requests" and not how long.
+const BUSY: Duration = Duration::from_secs(1);
+
+struct UpstreamLink {
+    /// `None` once closed.
+    http: Option<HttpLink>,
+    seat: Option<Seat>,
+    close_within: Duration,
+}
+
+/// Nothing connects before the first message, so an upstream is open at once.
+pub(crate) fn open(backend: &Backend, events: Events, seat: Seat) {
+    let Transport::Http { url, headers, .. } = &backend.transport else { return };
+    let spec = HttpSpec {
+        url: url.clone(),
+        headers: headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+        max_message_bytes: backend.limits.max_message_bytes,
+        connect_timeout: CONNECT_TIMEOUT,
+    };
+    let reports = events.clone();
+    let opened = HttpLink::new(spec, move |report| translate(&reports, report));
+    let close_within = backend.timeouts.stdin_grace + backend.timeouts.term_grace;
+    events.report(match opened {
+        Ok(http) => {
+            let link = UpstreamLink { http: Some(http), seat: Some(seat), close_within };
+            LinkEvent::Open { link: Box::new(link), pid: None }
+        }
+        Err(error) => LinkEvent::OpenFailed(Fault::new(FaultReason::HttpConnect, error.to_string()).fatal()),
+    });
+}
+
+fn translate(events: &Events, report: Upstream) {
+    match report {
+        Upstream::Frame { wire, bytes, permit } => frame(events, wire, bytes, permit),
+        Upstream::Sent { wire } => events.report(LinkEvent::Written(vec![wire])),
+        Upstream::SessionLost { wire } => events.report(LinkEvent::SessionLost { request: wire }),
+        Upstream::StreamFailed { times, cause } if times >= STREAM_FAILURES => {
+            let text = format!("its event stream failed {times} times in a row: {cause}");
+            events.report(LinkEvent::Broken(Fault::new(FaultReason::HttpConnect, text)));
+        }
+        Upstream::StreamFailed { times, cause } => tracing::debug!(times, cause, "the event stream failed"),
+        Upstream::PostFailed { wire, failure } => post_failed(events, wire, failure),
+    }
+}
+
+fn frame(events: &Events, via: Option<u64>, bytes: Bytes, mut permit: Option<OwnedSemaphorePermit>) {
+    let messages = match classify(bytes) {
+        Inbound::One(message) => vec![message],
+        Inbound::Many(messages) => messages,
+        Inbound::Noise => return events.report(LinkEvent::Noise),
+        Inbound::Broken(error) => {
+            let fault =
+                Fault::new(FaultReason::HttpStatus, format!("an answer that is not valid JSON-RPC: {error}"));
+            if let Some(request) = via {
+                events.report(LinkEvent::Failed { request, failure: RequestFailure::Counted(fault) });
+            }
+            return;
+        }
+    };
+    for message in messages {
+        events.report(LinkEvent::Message { message, via, permit: permit.take() });
+    }
+}
+
+fn post_failed(events: &Events, wire: Option<u64>, failure: PostFailure) {
+    let text = failure.to_string();
+    let failed = |failure| {
+        if let Some(request) = wire {
+            events.report(LinkEvent::Failed { request, failure });
+        }
+    };
+    match failure {
+        PostFailure::NotSent { .. } => {
+            events.report(LinkEvent::Broken(Fault::new(FaultReason::HttpConnect, text)))
+        }
+        PostFailure::Status { code: 401 | 403, .. } => {
+            let text = format!("{text}: it refuses the credentials in `headers`");
+            events.report(LinkEvent::Broken(Fault::new(FaultReason::HttpStatus, text).fatal()))
+        }
+        PostFailure::Status { code: 429, retry_after, .. } => {
+            failed(RequestFailure::Busy { retry_after: retry_after.unwrap_or(BUSY) })
+        }
+        PostFailure::Status { code: 400..=499, .. } => {
+            failed(RequestFailure::Refused(Fault::new(FaultReason::HttpStatus, text)))
+        }
+        PostFailure::Status { .. }
+        | PostFailure::Cut { .. }
+        | PostFailure::TooLong { .. }
+        | PostFailure::Malformed { .. } => {
+            failed(RequestFailure::Counted(Fault::new(FaultReason::HttpStatus, text)))
+        }
+    }
+}
+
+impl Link for UpstreamLink {
+    /// Whether a request has been sent is reported when the connection has taken it.
+    fn send(&mut self, message: Bytes, request: Option<u64>) -> Sent {
+        if let Some(http) = &mut self.http {
+            http.post(message, request);
+        }
+        Sent::Queued
+    }
+
+    fn established(&mut self, version: &str) {
+        if let Some(http) = &mut self.http {
+            http.established(version);
+        }
+    }
+
+    fn send_initialized(&mut self, message: Bytes) -> Sent {
+        if let Some(http) = &mut self.http {
+            http.post(message, None);
+            http.open_stream();
+        }
+        Sent::Queued
+    }
+
+    fn abort(&mut self, request: u64) {
+        if let Some(http) = &mut self.http {
+            http.abort(request);
+        }
+    }
+
+    fn close(&mut self) {
+        let (http, seat, within) = (self.http.take(), self.seat.take(), self.close_within);
+        tokio::spawn(async move {
+            if let Some(http) = http {
+                http.close(within).await;
+            }
+            drop(seat);
+        });
+    }
+
+    fn kill(&mut self) {
+        self.http = None;
+        self.seat = None;
+    }
+
+    fn transport(&self) -> &'static str {
+        "tcp"
+    }
+}

@@ -1,0 +1,268 @@
+//! One message, of which only the envelope has been read.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use bytes::{Bytes, BytesMut};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+use thiserror::Error;
+
+/// What a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Has a method and an id.
+    Request,
+    /// Has a method and no id.
+    Notification,
+    /// Has an id and a result.
+    Result,
+    /// Has an id (possibly null) and an error.
+    Error,
+}
+
+/// Why bytes are no JSON-RPC message.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum EnvelopeError {
+    /// Not JSON at all.
+    #[error("not valid JSON: {0}")]
+    Syntax(String),
+    /// JSON, but no JSON-RPC 2.0 message.
+    #[error("not a JSON-RPC 2.0 message: {0}")]
+    Shape(&'static str),
+}
+
+/// One JSON-RPC message: the bytes as they came, and where its envelope stands in them.
+#[derive(Debug, Clone)]
+pub struct Envelope {
+    bytes: Bytes,
+    kind: Kind,
+    id: Option<Range<usize>>,
+    params: Option<Range<usize>>,
+    body: Option<Range<usize>>,
+    method: Option<Method>,
+}
+
+#[derive(Debug, Clone)]
+enum Method {
+    /// Stands in the bytes as it is.
+    At(Range<usize>),
+    /// Was written with escapes.
+    Decoded(Box<str>),
+}
+
+#[derive(Deserialize)]
+struct Fields<'a> {
+    #[serde(borrow, default)]
+    jsonrpc: Option<Cow<'a, str>>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    method: Option<Cow<'a, str>>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    params: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    result: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    error: Option<&'a RawValue>,
+}
+
+/// Keeps `null` apart from "not there": an id of null is a fault of the sender, no id a notification.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
+}
+
+impl Envelope {
+    /// Reads the envelope of one message.
+    pub fn parse(bytes: Bytes) -> Result<Self, EnvelopeError> {
+        // A struct may also be read from an array: a batch is no message.
+        if bytes.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|byte| *byte == b'[') {
+            return Err(EnvelopeError::Shape("expected one message, not a batch"));
+        }
+        let fields: Fields<'_> = serde_json::from_slice(&bytes).map_err(|error| match error.classify() {
+            serde_json::error::Category::Data => {
+                EnvelopeError::Shape("expected an object with the fields of JSON-RPC")
+            }
+            _ => EnvelopeError::Syntax(error.to_string()),
+        })?;
+        if fields.jsonrpc.as_deref() != Some("2.0") {
+            return Err(EnvelopeError::Shape("\"jsonrpc\" must be \"2.0\""));
+        }
+        let kind = match (&fields.method, fields.id, fields.result, fields.error) {
+            (Some(_), Some(_), None, None) => Kind::Request,
+            (Some(_), None, None, None) => Kind::Notification,
+            (None, Some(_), Some(_), None) => Kind::Result,
+            (None, _, None, Some(_)) => Kind::Error,
+            (None, None, Some(_), None) => return Err(EnvelopeError::Shape("a result needs an \"id\"")),
+            (Some(_), ..) => {
+                return Err(EnvelopeError::Shape("a message has a \"method\" or a result, not both"));
+            }
+            (None, _, Some(_), Some(_)) => {
+                return Err(EnvelopeError::Shape("an answer has a \"result\" or an \"error\", not both"));
+            }
+            (None, ..) => {
+                return Err(EnvelopeError::Shape("neither \"method\" nor \"result\" nor \"error\""));
+            }
+        };
+        let at = |raw: &RawValue| range_in(&bytes, raw.get());
+        let (id, params) = (fields.id.map(at), fields.params.map(at));
+        let body = fields.result.or(fields.error).map(at);
+        let method = fields.method.map(|method| match method {
+            Cow::Borrowed(text) => Method::At(range_in(&bytes, text)),
+            Cow::Owned(text) => Method::Decoded(text.into()),
+        });
+        Ok(Self { kind, id, params, body, method, bytes })
+    }
+
+    /// What the message is.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Whether it answers a request.
+    pub fn is_answer(&self) -> bool {
+        matches!(self.kind, Kind::Result | Kind::Error)
+    }
+
+    /// The message as it came.
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// The id as raw JSON, `null` included.
+    pub fn id(&self) -> Option<&[u8]> {
+        self.id.clone().and_then(|at| self.bytes.get(at))
+    }
+
+    /// The id as a shared slice of the message.
+    pub fn id_bytes(&self) -> Option<Bytes> {
+        self.id.clone().map(|at| self.bytes.slice(at))
+    }
+
+    /// The id as one of the numbers that we give to requests of our own making.
+    pub fn wire_id(&self) -> Option<u64> {
+        std::str::from_utf8(self.id()?).ok()?.parse().ok()
+    }
+
+    /// The method of a request or notification.
+    pub fn method(&self) -> Option<&str> {
+        match self.method.as_ref()? {
+            Method::At(at) => self.bytes.get(at.clone()).and_then(|text| std::str::from_utf8(text).ok()),
+            Method::Decoded(text) => Some(text),
+        }
+    }
+
+    /// The params as raw JSON.
+    pub fn params(&self) -> Option<&[u8]> {
+        self.params.clone().and_then(|at| self.bytes.get(at))
+    }
+
+    /// The result or the error as raw JSON.
+    pub fn body(&self) -> Option<&[u8]> {
+        self.body.clone().and_then(|at| self.bytes.get(at))
+    }
+
+    /// The same message with another id (raw JSON); every other byte stays.
+    pub fn with_id(&self, id: &[u8]) -> Bytes {
+        match &self.id {
+            Some(at) => self.spliced(at.clone(), id),
+            None => self.bytes.clone(),
+        }
+    }
+
+    /// The same message with the value that stands inside its params at `part` replaced.
+    /// `part` must be a slice of what [`Envelope::params`] returned.
+    pub fn with_part(&self, part: &[u8], value: &[u8]) -> Bytes {
+        let start = (part.as_ptr() as usize).wrapping_sub(self.bytes.as_ptr() as usize);
+        if start.checked_add(part.len()).is_none_or(|end| end > self.bytes.len()) {
+            return self.bytes.clone();
+        }
+        self.spliced(start..start + part.len(), value)
+    }
+
+    fn spliced(&self, at: Range<usize>, value: &[u8]) -> Bytes {
+        let mut out = BytesMut::with_capacity(self.bytes.len() - at.len() + value.len() + 1);
+        out.extend_from_slice(&self.bytes[..at.start]);
+        out.extend_from_slice(value);
+        out.extend_from_slice(&self.bytes[at.end..]);
+        out.freeze()
+    }
+}
+
+/// Where `part` stands in `whole`. `part` was borrowed from `whole` by the parser.
+fn range_in(whole: &[u8], part: &str) -> Range<usize> {
+    let start = part.as_ptr() as usize - whole.as_ptr() as usize;
+    start..start + part.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn parse(text: &str) -> Result<Envelope, EnvelopeError> {
+        Envelope::parse(Bytes::copy_from_slice(text.as_bytes()))
+    }
+
+    #[test]
+    fn the_four_kinds_are_told_apart() {
+        let kind = |text| parse(text).unwrap().kind();
+        assert_eq!(kind(r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#), Kind::Request);
+        assert_eq!(kind(r#"{"jsonrpc":"2.0","method":"x","params":{}}"#), Kind::Notification);
+        assert_eq!(kind(r#"{"jsonrpc":"2.0","id":"a","result":null}"#), Kind::Result);
+        assert_eq!(kind(r#"{"jsonrpc":"2.0","id":null,"error":{"code":1,"message":""}}"#), Kind::Error);
+    }
+
+    #[test]
+    fn what_is_no_message_is_refused_with_its_reason() {
+        assert!(matches!(parse("{"), Err(EnvelopeError::Syntax(_))));
+        for text in [
+            "[]",
+            r#"["2.0",1,"x"]"#,
+            "1",
+            r#"{"id":1,"method":"x"}"#,
+            r#"{"jsonrpc":"1.0","id":1,"method":"x"}"#,
+            r#"{"jsonrpc":"2.0","id":1}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":3}"#,
+            r#"{"jsonrpc":"2.0","id":1,"result":1,"error":{}}"#,
+        ] {
+            assert!(matches!(parse(text), Err(EnvelopeError::Shape(_))), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_id_of_null_is_not_the_same_as_none() {
+        assert_eq!(parse(r#"{"jsonrpc":"2.0","id":null,"method":"x"}"#).unwrap().id(), Some(&b"null"[..]));
+        assert_eq!(parse(r#"{"jsonrpc":"2.0","method":"x"}"#).unwrap().id(), None);
+    }
+
+    #[test]
+    fn a_method_with_escapes_is_read() {
+        let message = parse(r#"{"jsonrpc":"2.0","id":1,"method":"tools\/list"}"#).unwrap();
+        assert_eq!(message.method(), Some("tools/list"));
+    }
+
+    proptest! {
+        /// A user would lose data if anything but the id changed on the way.
+        #[test]
+        fn splicing_changes_the_id_and_nothing_else(before in "[ \t]{0,3}", key in "\\PC{0,12}", number in any::<f64>(), id in any::<u64>(), new in any::<u64>()) {
+            prop_assume!(number.is_finite());
+            let key = serde_json::to_string(&key).unwrap();
+            let head = format!("{{{before}\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{{{key}:{number:e}}},\"id\":{before}");
+            let tail = format!("{before},\"extra\":[1.0,1e2,{key}]}}");
+            let message = parse(&format!("{head}{id}{tail}")).unwrap();
+            let spliced = message.with_id(new.to_string().as_bytes());
+            let expected = format!("{head}{new}{tail}");
+            prop_assert_eq!(&spliced[..], expected.as_bytes());
+            let back = Envelope::parse(spliced).unwrap().with_id(id.to_string().as_bytes());
+            prop_assert_eq!(&back, message.bytes());
+        }
+
+        /// No input of a client or backend may bring the service down.
+        #[test]
+        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Envelope::parse(bytes.into());
+        }
+    }
+}

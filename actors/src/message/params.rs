@@ -1,0 +1,80 @@
+//! The few params that routing needs.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::Envelope;
+
+/// `notifications/cancelled`
+#[derive(Deserialize)]
+pub struct CancelParams<'a> {
+    /// The request that is no longer wanted, as raw JSON.
+    #[serde(borrow, rename = "requestId")]
+    pub request_id: &'a RawValue,
+}
+
+/// `notifications/progress`
+#[derive(Deserialize)]
+pub struct ProgressParams<'a> {
+    /// The token of the request that makes progress, as raw JSON.
+    #[serde(borrow, rename = "progressToken")]
+    pub progress_token: &'a RawValue,
+}
+
+#[derive(Deserialize)]
+struct WithMeta<'a> {
+    #[serde(borrow, rename = "_meta")]
+    meta: Option<Meta<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Meta<'a> {
+    #[serde(borrow, rename = "progressToken")]
+    progress_token: Option<&'a RawValue>,
+}
+
+/// Reads the fields of an object; an array of the same values is no such object.
+fn object<'a, T: Deserialize<'a>>(params: &'a [u8]) -> Option<T> {
+    params.starts_with(b"{").then(|| serde_json::from_slice(params).ok()).flatten()
+}
+
+/// `params.requestId` of a `notifications/cancelled`, as raw JSON.
+pub fn cancelled_request_id(message: &Envelope) -> Option<&[u8]> {
+    let params: CancelParams<'_> = object(message.params()?)?;
+    Some(params.request_id.get().as_bytes())
+}
+
+/// `params.progressToken` of a `notifications/progress`, as raw JSON.
+pub fn progress_token(message: &Envelope) -> Option<&[u8]> {
+    let params: ProgressParams<'_> = object(message.params()?)?;
+    Some(params.progress_token.get().as_bytes())
+}
+
+/// `params._meta.progressToken` of a request, as raw JSON.
+///
+/// Most requests have none, so the bytes are searched for the word before anything is parsed.
+pub fn request_progress_token(message: &Envelope) -> Option<&[u8]> {
+    let params = message.params()?;
+    memchr::memmem::find(params, b"progressToken")?;
+    let params: WithMeta<'_> = object(params)?;
+    Some(params.meta?.progress_token?.get().as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(params: &str) -> Envelope {
+        Envelope::parse(format!(r#"{{"jsonrpc":"2.0","method":"m","id":1,"params":{params}}}"#).into())
+            .unwrap()
+    }
+
+    #[test]
+    fn tokens_and_ids_keep_their_json_type() {
+        assert_eq!(progress_token(&parse(r#"{"progressToken":"7","progress":1}"#)), Some(&br#""7""#[..]));
+        assert_eq!(request_progress_token(&parse(r#"{"_meta":{"progressToken":7}}"#)), Some(&b"7"[..]));
+        assert_eq!(request_progress_token(&parse(r#"{"text":"progressToken"}"#)), None);
+        assert_eq!(cancelled_request_id(&parse(r#"{"requestId":"a","reason":"x"}"#)), Some(&br#""a""#[..]));
+        assert_eq!(cancelled_request_id(&parse("[]")), None);
+    }
+}

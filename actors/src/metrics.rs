@@ -1,0 +1,246 @@
+//! What the tree counts. Names are complete here; their help stands in [`CATALOGUE`].
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use metrics::{Gauge, Histogram, counter, gauge, histogram};
+
+use crate::fault::FaultReason;
+use crate::metadata::Phase;
+
+/// What a metric is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetricKind {
+    /// Only rises.
+    Counter,
+    /// Rises and falls.
+    Gauge,
+    /// Seconds, in buckets.
+    Histogram,
+}
+
+/// Name, kind and help of every metric of the tree, for the exporter and the docs.
+pub const CATALOGUE: &[(&str, MetricKind, &str)] = &[
+    ("mcpvisor_connections", MetricKind::Gauge, "Connections by phase"),
+    (
+        "mcpvisor_launches_total",
+        MetricKind::Counter,
+        "Launches by result: ok, spawn_failed, handshake_failed, timeout, cancelled",
+    ),
+    (
+        "mcpvisor_launch_duration_seconds",
+        MetricKind::Histogram,
+        "From launch ticket to the answer to initialize",
+    ),
+    ("mcpvisor_restarts_total", MetricKind::Counter, "Relaunches begun after a fault or by hand, by reason"),
+    ("mcpvisor_faults_total", MetricKind::Counter, "Errors counted against the budget, by reason"),
+    ("mcpvisor_exits_total", MetricKind::Counter, "Child processes that ended, as ordered (expected) or not"),
+    (
+        "mcpvisor_max_error_stops_total",
+        MetricKind::Counter,
+        "Connections stopped because their error count passed max_error_count",
+    ),
+    (
+        "mcpvisor_fatal_stops_total",
+        MetricKind::Counter,
+        "Connections stopped by a fault that no restart can help",
+    ),
+    (
+        "mcpvisor_recovery_duration_seconds",
+        MetricKind::Histogram,
+        "From the death of an incarnation to ready again",
+    ),
+    ("mcpvisor_idle_evictions_total", MetricKind::Counter, "Connections closed because nobody used them"),
+    ("mcpvisor_requests_lost_total", MetricKind::Counter, "Requests answered backend_lost"),
+    ("mcpvisor_noise_lines_total", MetricKind::Counter, "Lines on standard output that were no JSON-RPC"),
+    (
+        "mcpvisor_orphans_reaped_total",
+        MetricKind::Counter,
+        "Processes that outlived their parent and were ended",
+    ),
+    ("mcpvisor_supervisor_restarts_total", MetricKind::Counter, "Actors that failed by a bug, by actor"),
+    (
+        "mcp_client_operation_duration_seconds",
+        MetricKind::Histogram,
+        "Requests to backends, as mcpvisor saw them",
+    ),
+];
+
+/// The counters and gauges of one backend.
+#[derive(Clone)]
+pub(crate) struct BackendMetrics {
+    backend: Arc<str>,
+}
+
+impl BackendMetrics {
+    pub(crate) fn new(backend: &Arc<str>) -> Self {
+        Self { backend: backend.clone() }
+    }
+
+    pub(crate) fn phase(&self, phase: Phase) -> PhaseGauge {
+        PhaseGauge::new(self.gauge(phase))
+    }
+
+    pub(crate) fn launched(&self, result: &'static str, took: Option<Duration>) {
+        counter!("mcpvisor_launches_total", "backend" => self.backend.clone(), "result" => result)
+            .increment(1);
+        if let Some(took) = took {
+            histogram!("mcpvisor_launch_duration_seconds", "backend" => self.backend.clone()).record(took);
+        }
+    }
+
+    pub(crate) fn restarted(&self, reason: &'static str) {
+        counter!("mcpvisor_restarts_total", "backend" => self.backend.clone(), "reason" => reason)
+            .increment(1);
+    }
+
+    pub(crate) fn fault(&self, reason: FaultReason) {
+        counter!("mcpvisor_faults_total", "backend" => self.backend.clone(), "reason" => reason.as_str())
+            .increment(1);
+    }
+
+    pub(crate) fn exited(&self, kind: &'static str) {
+        counter!("mcpvisor_exits_total", "backend" => self.backend.clone(), "kind" => kind).increment(1);
+    }
+
+    pub(crate) fn stopped(&self, fatal: bool) {
+        let name = if fatal { "mcpvisor_fatal_stops_total" } else { "mcpvisor_max_error_stops_total" };
+        counter!(name, "backend" => self.backend.clone()).increment(1);
+    }
+
+    pub(crate) fn recovered(&self, took: Duration) {
+        histogram!("mcpvisor_recovery_duration_seconds", "backend" => self.backend.clone()).record(took);
+    }
+
+    pub(crate) fn evicted(&self) {
+        counter!("mcpvisor_idle_evictions_total", "backend" => self.backend.clone()).increment(1);
+    }
+
+    pub(crate) fn lost(&self, requests: usize) {
+        counter!("mcpvisor_requests_lost_total", "backend" => self.backend.clone())
+            .increment(requests as u64);
+    }
+
+    pub(crate) fn noise(&self) {
+        counter!("mcpvisor_noise_lines_total", "backend" => self.backend.clone()).increment(1);
+    }
+
+    fn gauge(&self, phase: Phase) -> Gauge {
+        gauge!("mcpvisor_connections", "backend" => self.backend.clone(), "phase" => phase.as_str())
+    }
+}
+
+/// Counts one connection in its phase; leaves it when dropped, however its actor ended.
+pub(crate) struct PhaseGauge(Gauge);
+
+impl PhaseGauge {
+    fn new(gauge: Gauge) -> Self {
+        gauge.increment(1.0);
+        Self(gauge)
+    }
+}
+
+impl Drop for PhaseGauge {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
+    }
+}
+
+/// Creates the series of a backend at zero: a counter that is born at one never trips `increase()`.
+pub(crate) fn start_at_zero(backend: &Arc<str>) {
+    let metrics = BackendMetrics::new(backend);
+    for phase in Phase::ALL {
+        metrics.gauge(phase).increment(0.0);
+    }
+    for result in ["ok", "spawn_failed", "handshake_failed", "timeout", "cancelled"] {
+        counter!("mcpvisor_launches_total", "backend" => backend.clone(), "result" => result).absolute(0);
+    }
+    for reason in FaultReason::ALL.map(FaultReason::as_str).into_iter().chain(["manual", "reload"]) {
+        counter!("mcpvisor_restarts_total", "backend" => backend.clone(), "reason" => reason).absolute(0);
+    }
+    for reason in FaultReason::ALL {
+        counter!("mcpvisor_faults_total", "backend" => backend.clone(), "reason" => reason.as_str())
+            .absolute(0);
+    }
+    for kind in ["expected", "unexpected"] {
+        counter!("mcpvisor_exits_total", "backend" => backend.clone(), "kind" => kind).absolute(0);
+    }
+    for name in [
+        "mcpvisor_max_error_stops_total",
+        "mcpvisor_fatal_stops_total",
+        "mcpvisor_idle_evictions_total",
+        "mcpvisor_requests_lost_total",
+        "mcpvisor_noise_lines_total",
+    ] {
+        counter!(name, "backend" => backend.clone()).absolute(0);
+    }
+    counter!("mcpvisor_orphans_reaped_total").absolute(0);
+}
+
+thread_local! {
+    /// Looking a histogram up by its labels costs as much as the rest of the way of a small request.
+    static OPERATIONS: RefCell<HashMap<(Arc<str>, &'static str, &'static str), Histogram>> = RefCell::default();
+}
+
+/// Records one request to a backend. `error`: empty when it was answered with a result.
+pub(crate) fn operation(
+    backend: &Arc<str>,
+    method: &'static str,
+    error: &'static str,
+    transport: &'static str,
+    took: Duration,
+) {
+    OPERATIONS.with_borrow_mut(|known| {
+        let key = (backend.clone(), method, error);
+        let histogram = known.entry(key).or_insert_with(|| {
+            histogram!("mcp_client_operation_duration_seconds",
+                "backend" => backend.clone(), "mcp_method_name" => method, "error_type" => error,
+                "network_transport" => transport)
+        });
+        histogram.record(took);
+    });
+}
+
+/// The methods of the specification; anything else is `_OTHER`, so that clients cannot make labels.
+pub fn method_label(method: &str) -> &'static str {
+    const KNOWN: [&str; 24] = [
+        "initialize",
+        "ping",
+        "tools/list",
+        "tools/call",
+        "resources/list",
+        "resources/templates/list",
+        "resources/read",
+        "resources/subscribe",
+        "resources/unsubscribe",
+        "prompts/list",
+        "prompts/get",
+        "completion/complete",
+        "logging/setLevel",
+        "sampling/createMessage",
+        "elicitation/create",
+        "roots/list",
+        "tasks/get",
+        "tasks/list",
+        "tasks/result",
+        "tasks/cancel",
+        "notifications/initialized",
+        "notifications/cancelled",
+        "notifications/progress",
+        "notifications/roots/list_changed",
+    ];
+    KNOWN.into_iter().find(|known| *known == method).unwrap_or("_OTHER")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_cannot_make_labels() {
+        assert_eq!(method_label("tools/call"), "tools/call");
+        assert_eq!(method_label("tools/call2"), "_OTHER");
+    }
+}

@@ -1,0 +1,174 @@
+//! A request that somebody waits for. Nobody can forget a client: dropping it answers.
+
+mod reply;
+
+pub use reply::{Answer, Exchange, Reply, ReplyStream};
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use crate::error::Refusal;
+use crate::fault::{Fault, FaultReason};
+use crate::message::Envelope;
+use crate::route::Route;
+
+/// How often a request may be handed on because an actor died with it, before it is answered.
+const MAX_BOUNCES: u8 = 3;
+
+/// Whether the backend can have seen a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Not one byte of it was handed to the transport: it is safe to send it again.
+    NotWritten,
+    /// It may have been carried out.
+    Written,
+}
+
+/// One client request with its reply. However it ends, the client gets exactly one answer:
+/// dropped before it was written, it goes back to the Registry to be routed anew; dropped after, it is
+/// answered with `backend_lost` and reason `panic`, since only a bug drops it.
+pub(crate) struct Pending(Option<Box<Inner>>);
+
+struct Inner {
+    message: Envelope,
+    reply: Reply,
+    route: Route,
+    stage: Stage,
+    bounces: u8,
+    retried: bool,
+    deadline: Instant,
+    last_deadline: Instant,
+}
+
+impl Pending {
+    pub(crate) fn new(
+        message: Envelope,
+        reply: Reply,
+        route: Route,
+        deadline: Instant,
+        last_deadline: Instant,
+    ) -> Self {
+        Self(Some(Box::new(Inner {
+            message,
+            reply,
+            route,
+            stage: Stage::NotWritten,
+            bounces: 0,
+            retried: false,
+            deadline,
+            last_deadline,
+        })))
+    }
+
+    /// The request as the client sent it.
+    pub(crate) fn message(&self) -> &Envelope {
+        &self.inner().message
+    }
+
+    /// The session that waits.
+    pub(crate) fn route(&self) -> &Route {
+        &self.inner().route
+    }
+
+    /// The client's id, raw JSON.
+    pub(crate) fn id(&self) -> &[u8] {
+        self.message().id().unwrap_or(b"null")
+    }
+
+    /// When it is answered with a timeout, unless progress moves that.
+    pub(crate) fn deadline(&self) -> Instant {
+        self.inner().deadline
+    }
+
+    /// Whether the deadline has reached the bound that progress does not move.
+    pub(crate) fn at_last_deadline(&self) -> bool {
+        self.inner().deadline >= self.inner().last_deadline
+    }
+
+    /// Progress: the request clock starts again, up to its bound.
+    pub(crate) fn extend(&mut self, deadline: Instant) {
+        let inner = self.inner_mut();
+        inner.deadline = deadline.min(inner.last_deadline);
+    }
+
+    /// The request clock starts again and its bound moves along: it stood still meanwhile.
+    pub(crate) fn restart(&mut self, deadline: Instant) {
+        let inner = self.inner_mut();
+        inner.last_deadline = inner.last_deadline.max(deadline);
+        inner.deadline = deadline;
+    }
+
+    pub(crate) fn stage(&self) -> Stage {
+        self.inner().stage
+    }
+
+    pub(crate) fn written(&mut self) {
+        self.inner_mut().stage = Stage::Written;
+    }
+
+    /// Marks a request that may be sent a second time, once. False if it was already.
+    pub(crate) fn retry(&mut self) -> bool {
+        let inner = self.inner_mut();
+        inner.stage = Stage::NotWritten;
+        !std::mem::replace(&mut inner.retried, true)
+    }
+
+    /// Sends the client a message that precedes the answer. False if its stream takes none.
+    pub(crate) fn precede(&mut self, message: Bytes) -> bool {
+        self.inner_mut().reply.precede(message)
+    }
+
+    /// Answers with a message of the backend, which gets the client's own id.
+    pub(crate) fn answer(mut self, answer: &Envelope) {
+        if let Some(inner) = self.0.take() {
+            let id = inner.message.id().unwrap_or(b"null");
+            inner.reply.answer(Ok(answer.with_id(id)));
+        }
+    }
+
+    /// Answers with an error of our own.
+    pub(crate) fn refuse(mut self, refusal: Refusal) {
+        if let Some(inner) = self.0.take() {
+            inner.reply.answer(Err(refusal));
+        }
+    }
+
+    /// Every method but `drop` takes `self` or leaves the inside in place.
+    fn inner(&self) -> &Inner {
+        match &self.0 {
+            Some(inner) => inner,
+            None => unreachable!("a pending request is only emptied by value"),
+        }
+    }
+
+    fn inner_mut(&mut self) -> &mut Inner {
+        match &mut self.0 {
+            Some(inner) => inner,
+            None => unreachable!("a pending request is only emptied by value"),
+        }
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        let Some(mut inner) = self.0.take() else { return };
+        let backend = inner.route.key().backend_id.clone();
+        inner.bounces += 1;
+        if inner.stage == Stage::NotWritten && inner.bounces <= MAX_BOUNCES {
+            let route = inner.route.clone();
+            return route.reroute(Self(Some(inner)));
+        }
+        let fault =
+            Fault::new(FaultReason::Panic, "mcpvisor failed while it held the request; please report this");
+        let budget = inner.route.limits();
+        inner.reply.answer(Err(Refusal::BackendLost {
+            backend,
+            retryable: inner.stage == Stage::NotWritten,
+            fault: Arc::new(fault),
+            error_count: budget.0,
+            max_error_count: budget.1,
+        }));
+    }
+}

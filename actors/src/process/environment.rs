@@ -1,0 +1,112 @@
+//! The environment of a child: an allow-list, so that mcpvisor's own secrets reach no server.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+
+use super::{MARKER_VARIABLE, Spec};
+
+/// What of `own` the globs let through, then the backend's own variables, then the marker.
+pub(super) fn environment_of(
+    spec: &Spec,
+    own: impl Iterator<Item = (OsString, OsString)>,
+) -> BTreeMap<OsString, OsString> {
+    let mut environment: BTreeMap<OsString, OsString> =
+        own.filter(|(name, _)| passes(&spec.env_pass, name)).collect();
+    environment.extend(spec.env.iter().map(|(name, value)| (name.into(), value.into())));
+    // Last, so that neither a glob nor a backend can hide its processes from the sweep.
+    environment.insert(MARKER_VARIABLE.into(), OsString::from(&spec.marker));
+    environment
+}
+
+fn passes(globs: &[String], name: &OsStr) -> bool {
+    globs.iter().any(|glob| glob_matches(glob.as_bytes(), name.as_bytes()))
+}
+
+/// `*` is any run of bytes, `?` any one byte, case counts.
+fn glob_matches(glob: &[u8], name: &[u8]) -> bool {
+    let (mut at_glob, mut at_name) = (0, 0);
+    // Where the last `*` stands, and how far it has reached into the name so far.
+    let mut star: Option<(usize, usize)> = None;
+    while at_name < name.len() {
+        match glob.get(at_glob) {
+            Some(b'*') => {
+                star = Some((at_glob, at_name));
+                at_glob += 1;
+            }
+            Some(&expected) if expected == b'?' || expected == name[at_name] => {
+                at_glob += 1;
+                at_name += 1;
+            }
+            _ => {
+                let Some((star_glob, star_name)) = star else { return false };
+                star = Some((star_glob, star_name + 1));
+                at_glob = star_glob + 1;
+                at_name = star_name + 1;
+            }
+        }
+    }
+    glob[at_glob..].iter().all(|&rest| rest == b'*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(env: &[(&str, &str)], env_pass: &[&str]) -> Spec {
+        Spec {
+            command: "server".into(),
+            args: Vec::new(),
+            env: env.iter().map(|&(name, value)| (name.into(), value.into())).collect(),
+            env_pass: env_pass.iter().map(|&glob| glob.into()).collect(),
+            cwd: None,
+            marker: "i:1".into(),
+        }
+    }
+
+    fn own(variables: &[(&str, &str)]) -> impl Iterator<Item = (OsString, OsString)> {
+        variables.iter().map(|&(name, value)| (name.into(), value.into())).collect::<Vec<_>>().into_iter()
+    }
+
+    /// If this failed, every server would get the database password that mcpvisor was started with.
+    #[test]
+    fn only_the_allow_list_passes() {
+        let own = own(&[("PATH", "/bin"), ("LC_TIME", "C"), ("DB_PASSWORD", "secret"), ("http_proxy", "p")]);
+        let environment = environment_of(&spec(&[], &["PATH", "LC_*", "*_proxy"]), own);
+        let names: Vec<_> = environment.keys().filter_map(|name| name.to_str()).collect();
+        assert_eq!(names, ["LC_TIME", "MCPVISOR_CHILD", "PATH", "http_proxy"]);
+    }
+
+    /// If this failed, a backend could not set its own PATH, or could hide its processes from the sweep.
+    #[test]
+    fn the_backend_wins_except_over_the_marker() {
+        let own = own(&[("PATH", "/bin"), ("MCPVISOR_CHILD", "outer:1")]);
+        let environment = environment_of(&spec(&[("PATH", "/opt"), ("MCPVISOR_CHILD", "x")], &["*"]), own);
+        assert_eq!(environment[OsStr::new("PATH")], "/opt");
+        assert_eq!(environment[OsStr::new("MCPVISOR_CHILD")], "i:1");
+    }
+
+    /// If this failed, a variable would pass or be held back against what the configuration says.
+    #[test]
+    fn globs() {
+        for (glob, name, expected) in [
+            ("LC_*", "LC_ALL", true),
+            ("LC_*", "LC_", true),
+            ("LC_*", "XLC_ALL", false),
+            ("*_PROXY", "HTTPS_PROXY", true),
+            ("*_PROXY", "HTTPS_PROXY_X", false),
+            ("*_PROXY", "https_proxy", false),
+            ("A*B*C", "AxBxBxC", true),
+            ("A*B*C", "AxCxB", false),
+            ("T?", "TZ", true),
+            ("T?", "T", false),
+            ("*", "", true),
+            ("", "", true),
+            ("", "X", false),
+            ("HOME", "HOME", true),
+            ("HOME", "HOMEX", false),
+        ] {
+            assert_eq!(glob_matches(glob.as_bytes(), name.as_bytes()), expected, "{glob} {name}");
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! The one place where children are started.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::Pid;
+use tokio::net::unix::pipe;
+
+use super::environment::environment_of;
+use super::group::Group;
+use super::{Process, Spawned, Spec, limits, lookup, waitable};
+
+/// Why a process could not be started. The message holds the whole cause: it is shown to users as it is.
+#[derive(Debug, thiserror::Error)]
+pub enum SpawnError {
+    /// There is no such command.
+    #[error("command '{command}' not found (looked in {looked_in})")]
+    NotFound {
+        /// As configured.
+        command: String,
+        /// The file, or the `PATH` that was searched.
+        looked_in: String,
+    },
+    /// There is such a file, but the system will not run it.
+    #[error("command '{command}' is not executable ({}: {reason})", path.display())]
+    NotExecutable {
+        /// As configured.
+        command: String,
+        /// The file that was found.
+        path: PathBuf,
+        /// What stands against it.
+        reason: String,
+    },
+    /// The working directory cannot be entered.
+    #[error("cannot start in directory '{}': {reason}", path.display())]
+    Cwd {
+        /// As configured.
+        path: PathBuf,
+        /// Why.
+        reason: io::Error,
+    },
+    /// The system refused, for a reason that may pass: too many processes, open files, no memory.
+    #[error("cannot start '{command}': {reason}")]
+    Other {
+        /// As configured.
+        command: String,
+        /// Why.
+        reason: io::Error,
+    },
+}
+
+impl SpawnError {
+    /// Whether trying again is pointless until somebody changes the configuration or the system.
+    pub fn is_fatal(&self) -> bool {
+        matches!(self, Self::NotFound { .. } | Self::NotExecutable { .. })
+    }
+}
+
+/// Starts a process in its own group. Blocks until it has called `exec` (about a millisecond), so call it off the
+/// runtime's workers but inside its context (`spawn_blocking`): the pipes and the pidfd register with it.
+///
+/// # Errors
+/// See [`SpawnError`]; nothing is left running then.
+pub fn spawn(spec: &Spec) -> Result<Spawned, SpawnError> {
+    let other = |reason| SpawnError::Other { command: spec.command.clone(), reason };
+    tokio::runtime::Handle::try_current().map_err(|error| other(io::Error::other(error)))?;
+    waitable::ensure().map_err(other)?;
+    let cwd = lookup::working_directory(spec.cwd.as_deref())?;
+    let environment = environment_of(spec, std::env::vars_os());
+    let path = environment.get("PATH".as_ref() as &std::ffi::OsStr);
+    let program = lookup::resolve(&spec.command, &cwd, path.map(|path| path.as_os_str()))?;
+
+    // No `pre_exec` and no user or group here: either would cost the posix_spawn path.
+    let child = Command::new(&program)
+        .args(&spec.args)
+        .env_clear()
+        .envs(&environment)
+        .current_dir(&cwd)
+        .process_group(0)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| explain(spec, &program, error))?;
+    adopt(child, spec).map_err(other)
+}
+
+/// Takes over a child that runs: an error must not leave it behind.
+fn adopt(child: Child, spec: &Spec) -> io::Result<Spawned> {
+    let group = Group::adopt(Pid::from_child(&child))?;
+    let pid = group.pid();
+    limits::give_ordinary(Pid::from_child(&child));
+    // From here on its `Drop` sees to the child.
+    let process = Process::new(group, spec.marker.clone());
+    let stdin = pipe::Sender::from_owned_fd(taken(child.stdin)?)?;
+    let stdout = pipe::Receiver::from_owned_fd(taken(child.stdout)?)?;
+    let stderr = pipe::Receiver::from_owned_fd(taken(child.stderr)?)?;
+    Ok(Spawned { pid, stdin, stdout, stderr, process })
+}
+
+fn taken(end: Option<impl Into<OwnedFd>>) -> io::Result<OwnedFd> {
+    end.map(Into::into).ok_or_else(|| io::Error::other("the child has no such pipe"))
+}
+
+fn explain(spec: &Spec, program: &Path, error: io::Error) -> SpawnError {
+    let command = spec.command.clone();
+    let path = program.to_path_buf();
+    // The file was there and the directory too a moment ago, so these speak of what should run the file.
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            let reason = lookup::missing_interpreter(program);
+            SpawnError::NotExecutable { command, path, reason }
+        }
+        io::ErrorKind::PermissionDenied => {
+            SpawnError::NotExecutable { command, path, reason: "permission denied".into() }
+        }
+        _ if error.raw_os_error() == Some(rustix::io::Errno::NOEXEC.raw_os_error()) => {
+            SpawnError::NotExecutable {
+                command,
+                path,
+                reason: "neither a program nor a script with a #! line".into(),
+            }
+        }
+        _ => SpawnError::Other { command, reason: error },
+    }
+}

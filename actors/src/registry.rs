@@ -1,0 +1,372 @@
+//! Get-or-launch, by message: two callers of one key can never start two of them, and nobody waits for
+//! somebody else's launch.
+//!
+//! * Owns: one entry per key (its Supervisor, its route), one pure entry per backend (launch tickets).
+//! * Receives: attach, requests that found no Supervisor, tickets, the clean-up tick, drain.
+//! * Sends: work to Supervisors; the news to the Root that the last key is gone.
+//! * Dies when: a bug makes it; the Root starts another, and sessions launch anew at their next request.
+//!
+//! It is the parent of every Supervisor, so "give me this key" and "that one died" arrive in one mailbox
+//! and cannot overtake each other.
+
+mod address;
+mod backend;
+mod entry;
+mod list;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mcpvisor_config::{Backend, Config};
+use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use crate::error::{EndCause, Overload, Refusal};
+use crate::janitor;
+use crate::key::ConnectionKey;
+use crate::link::duplex::OpenTransport;
+use crate::message::Envelope;
+use crate::metadata::ConnectionMetadata;
+use crate::metrics::BackendMetrics;
+use crate::pending::Pending;
+use crate::process::Sweeper;
+use crate::root::RootMsg;
+use crate::route::{Attached, Route};
+use crate::supervisor::{Supervisor, SupervisorArgs, SupervisorMsg};
+
+pub(crate) use address::RegistryAddress;
+use backend::BackendEntry;
+use entry::Entry;
+
+/// What a waiter of an attach gets.
+pub(crate) type AttachReply = oneshot::Sender<Result<Attached, Refusal>>;
+
+/// What the Registry is told.
+pub(crate) enum RegistryMsg {
+    /// Get or launch the connection of `route`.
+    Attach { route: Route, reply: AttachReply },
+    /// Get or launch the connection that everybody shares, or that the library names.
+    Open { key: ConnectionKey, reply: oneshot::Sender<Result<Route, Refusal>> },
+    /// The route of a key, if there is one; never launches.
+    Get { key: ConnectionKey, reply: oneshot::Sender<Option<Route>> },
+    /// Put an open transport under supervision.
+    Set { key: ConnectionKey, transport: OpenTransport, reply: oneshot::Sender<Result<Route, Refusal>> },
+    /// A request that found no Supervisor.
+    Request(Pending),
+    /// A notification that found no Supervisor.
+    Notify { route: Route, message: Envelope },
+    /// The session is over. `done` is told once its processes are gone.
+    End { key: ConnectionKey, cause: EndCause, done: Option<oneshot::Sender<bool>> },
+    /// An error seen outside counts against the key's budget; the count after it.
+    RecordError { key: ConnectionKey, reply: oneshot::Sender<Option<u32>> },
+    /// A Supervisor wants to launch.
+    Ticket { key: ConnectionKey },
+    /// A launch is over, well or not.
+    TicketDone { key: ConnectionKey },
+    /// A Supervisor has nothing left to do.
+    MayEnd { key: ConnectionKey, supervisor: ActorId },
+    /// This cleanup interval has passed, for the backends that have it.
+    CleanUp { interval: Duration },
+    /// What is known of every key, sorted.
+    List { reply: oneshot::Sender<Vec<ConnectionMetadata>> },
+    /// Is anybody there?
+    Alive { reply: oneshot::Sender<()> },
+    /// No new work; everything retired by then.
+    Drain { deadline: Instant, close: bool },
+}
+
+#[derive(Clone)]
+pub(crate) struct RegistryArgs {
+    pub(crate) config: Arc<Config>,
+    pub(crate) address: RegistryAddress,
+    pub(crate) root: Option<ActorRef<RootMsg>>,
+    pub(crate) instance: Arc<str>,
+    pub(crate) sweeper: Sweeper,
+}
+
+pub(crate) struct Registry;
+
+pub(crate) struct RegistryState {
+    args: RegistryArgs,
+    entries: HashMap<ConnectionKey, Entry>,
+    keys: HashMap<ActorId, ConnectionKey>,
+    backends: HashMap<Arc<str>, BackendEntry>,
+    draining: Option<(Instant, bool)>,
+}
+
+impl Actor for Registry {
+    type Msg = RegistryMsg;
+    type State = RegistryState;
+    type Arguments = RegistryArgs;
+
+    async fn pre_start(
+        &self,
+        _: ActorRef<RegistryMsg>,
+        args: RegistryArgs,
+    ) -> Result<RegistryState, ActorProcessingErr> {
+        let enabled = args.config.backends.values().filter(|backend| !backend.disabled);
+        let backends: HashMap<Arc<str>, _> =
+            enabled.map(|backend| (Arc::from(&*backend.name), BackendEntry::new(backend))).collect();
+        backends.keys().for_each(|backend| crate::metrics::start_at_zero(backend));
+        Ok(RegistryState { args, entries: HashMap::new(), keys: HashMap::new(), backends, draining: None })
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<RegistryMsg>,
+        message: RegistryMsg,
+        state: &mut RegistryState,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            RegistryMsg::Attach { route, reply } => match state.get_or_launch(&myself, &route).await {
+                Ok(supervisor) => tell(supervisor, SupervisorMsg::Attach { reply }),
+                Err(refusal) => drop(reply.send(Err(refusal))),
+            },
+            RegistryMsg::Open { key, reply } => drop(reply.send(state.open(&myself, key).await)),
+            RegistryMsg::Get { key, reply } => {
+                let route = state.entries.get(&key).map(|entry| entry.route.clone());
+                let _ = reply.send(route);
+            }
+            RegistryMsg::Set { key, transport, reply } => {
+                let _ = reply.send(state.set(&myself, key, transport).await);
+            }
+            RegistryMsg::Request(pending) => {
+                let route = pending.route().clone();
+                match state.get_or_launch(&myself, &route).await {
+                    Ok(supervisor) => tell(supervisor, SupervisorMsg::Request(pending)),
+                    Err(refusal) => pending.refuse(refusal),
+                }
+            }
+            RegistryMsg::Notify { route, message } => {
+                // Without a place to launch it, there is nobody to notify: the refusal concerns no request.
+                if let Ok(supervisor) = state.get_or_launch(&myself, &route).await {
+                    tell(supervisor, SupervisorMsg::Notify(message));
+                }
+            }
+            RegistryMsg::End { key, cause, done } => state.end(&key, cause, done),
+            RegistryMsg::RecordError { key, reply } => match state.entries.get(&key) {
+                Some(entry) => tell(&entry.supervisor, SupervisorMsg::External { reply }),
+                None => drop(reply.send(None)),
+            },
+            RegistryMsg::Ticket { key } => state.ticket(key),
+            RegistryMsg::TicketDone { key } => state.ticket_done(&key),
+            RegistryMsg::MayEnd { key, supervisor } => state.may_end(&key, supervisor),
+            RegistryMsg::CleanUp { interval } => state.clean_up(interval),
+            RegistryMsg::List { reply } => drop(reply.send(state.list())),
+            RegistryMsg::Alive { reply } => drop(reply.send(())),
+            RegistryMsg::Drain { deadline, close } => state.drain(deadline, close),
+        }
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        _: ActorRef<RegistryMsg>,
+        event: SupervisionEvent,
+        state: &mut RegistryState,
+    ) -> Result<(), ActorProcessingErr> {
+        let id = match &event {
+            SupervisionEvent::ActorTerminated(who, ..) => who.get_id(),
+            SupervisionEvent::ActorFailed(who, why) => {
+                tracing::error!(event = "actor.failed", actor = "supervisor", why = %why, "a supervisor failed; please report this");
+                metrics::counter!("mcpvisor_supervisor_restarts_total", "actor" => "supervisor").increment(1);
+                who.get_id()
+            }
+            _ => return Ok(()),
+        };
+        // Its next request launches the key anew; the Root waits for the end of the old processes.
+        if let Some(key) = state.keys.remove(&id) {
+            state.forget(&key, id);
+        }
+        Ok(())
+    }
+}
+
+impl RegistryState {
+    /// The Supervisor of the route's key: the one there is, or a new one.
+    async fn get_or_launch(
+        &mut self,
+        myself: &ActorRef<RegistryMsg>,
+        route: &Route,
+    ) -> Result<&ActorRef<SupervisorMsg>, Refusal> {
+        let key = route.key().clone();
+        if !self.entries.contains_key(&key) {
+            let backend = self.admit(&key)?;
+            self.start(myself, route.clone(), backend, None).await?;
+        }
+        match self.entries.get(&key) {
+            Some(entry) => Ok(&entry.supervisor),
+            None => Err(self.shutting_down(&key)),
+        }
+    }
+
+    /// May this key be launched, by name and by number?
+    fn admit(&self, key: &ConnectionKey) -> Result<Arc<Backend>, Refusal> {
+        if self.draining.is_some() {
+            return Err(self.shutting_down(key));
+        }
+        let limits = &self.args.config.limits;
+        if self.entries.len() >= limits.max_connections {
+            let retry_after = self.args.config.pool.cleanup_interval;
+            let (backend, what) = (key.backend_id.clone(), Overload::Connections);
+            return Err(Refusal::Overloaded { backend, what, retry_after });
+        }
+        let known = self.backends.get(&key.backend_id).map(|entry| entry.backend.clone());
+        known.ok_or_else(|| unknown_backend(&self.args.config, &key.backend_id))
+    }
+
+    async fn start(
+        &mut self,
+        myself: &ActorRef<RegistryMsg>,
+        route: Route,
+        backend: Arc<Backend>,
+        transport: Option<OpenTransport>,
+    ) -> Result<(), Refusal> {
+        let key = route.key().clone();
+        let Some(root) = self.args.root.clone() else { return Err(self.shutting_down(&key)) };
+        let launchable = self.backends.contains_key(&key.backend_id);
+        let args = SupervisorArgs {
+            metrics: BackendMetrics::new(&key.backend_id),
+            route: route.clone(),
+            backend: backend.clone(),
+            root,
+            registry: myself.clone(),
+            instance: self.args.instance.clone(),
+            sweeper: self.args.sweeper.clone(),
+            expose_stderr: self.args.config.telemetry.expose_stderr,
+            transport,
+            launchable,
+        };
+        // `pre_start` does nothing but build the state, so this neither waits nor fails for long.
+        let spawned = Supervisor::spawn_linked(None, Supervisor, args, myself.get_cell()).await;
+        let (supervisor, _) = spawned.map_err(|_| self.shutting_down(&key))?;
+        route.place().supervisor.store(Some(Arc::new(supervisor.clone())));
+        self.keys.insert(supervisor.get_id(), key.clone());
+        self.entries.insert(key, Entry { supervisor, route, backend });
+        Ok(())
+    }
+
+    async fn open(&mut self, myself: &ActorRef<RegistryMsg>, key: ConnectionKey) -> Result<Route, Refusal> {
+        if let Some(entry) = self.entries.get(&key) {
+            return Ok(entry.route.clone());
+        }
+        let backend = self.admit(&key)?;
+        let route = Route::own(key, self.args.address.clone(), &backend);
+        self.start(myself, route.clone(), backend, None).await?;
+        Ok(route)
+    }
+
+    async fn set(
+        &mut self,
+        myself: &ActorRef<RegistryMsg>,
+        key: ConnectionKey,
+        transport: OpenTransport,
+    ) -> Result<Route, Refusal> {
+        if let Some(entry) = self.entries.get(&key) {
+            tell(&entry.supervisor, SupervisorMsg::Set { transport });
+            return Ok(entry.route.clone());
+        }
+        if self.draining.is_some() {
+            return Err(self.shutting_down(&key));
+        }
+        let known = self.backends.get(&key.backend_id).map(|entry| entry.backend.clone());
+        let backend = known.unwrap_or_else(|| Arc::new(entry::unconfigured(&key, &self.args.config)));
+        let route = Route::own(key, self.args.address.clone(), &backend);
+        self.start(myself, route.clone(), backend, Some(transport)).await?;
+        Ok(route)
+    }
+
+    fn end(&mut self, key: &ConnectionKey, cause: EndCause, done: Option<oneshot::Sender<bool>>) {
+        match self.entries.get(key) {
+            Some(entry) => tell(&entry.supervisor, SupervisorMsg::Delete { cause, done }),
+            None => drop(done.map(|done| done.send(false))),
+        }
+    }
+
+    fn ticket(&mut self, key: ConnectionKey) {
+        let granted = match self.backends.get_mut(&key.backend_id) {
+            Some(entry) => entry.tickets.request(key.clone()),
+            None => true,
+        };
+        if granted {
+            self.grant(&key);
+        }
+    }
+
+    fn ticket_done(&mut self, key: &ConnectionKey) {
+        let next = self.backends.get_mut(&key.backend_id).and_then(|entry| entry.tickets.release(key));
+        if let Some(next) = next {
+            self.grant(&next);
+        }
+    }
+
+    fn grant(&self, key: &ConnectionKey) {
+        if let Some(entry) = self.entries.get(key) {
+            tell(&entry.supervisor, SupervisorMsg::Ticket);
+        }
+    }
+
+    /// After this the Supervisor finds what still reached it in its mailbox, before `Ended`, and sends it
+    /// back here.
+    fn may_end(&mut self, key: &ConnectionKey, supervisor: ActorId) {
+        let Some(entry) = self.entries.get(key).filter(|entry| entry.supervisor.get_id() == supervisor)
+        else {
+            return;
+        };
+        tell(&entry.supervisor, SupervisorMsg::Ended);
+        self.keys.remove(&supervisor);
+        self.forget(key, supervisor);
+    }
+
+    fn forget(&mut self, key: &ConnectionKey, supervisor: ActorId) {
+        if self.entries.get(key).is_some_and(|entry| entry.supervisor.get_id() == supervisor) {
+            self.entries.remove(key);
+        }
+        self.ticket_done(key);
+        self.report_empty();
+    }
+
+    fn clean_up(&self, interval: Duration) {
+        for (key, entry) in &self.entries {
+            let turn = entry.backend.pool.cleanup_interval == interval;
+            if turn && janitor::due(&entry.metadata(key), &entry.backend) {
+                tell(&entry.supervisor, SupervisorMsg::Evict);
+            }
+        }
+    }
+
+    fn drain(&mut self, deadline: Instant, close: bool) {
+        self.draining = Some((deadline, close));
+        for entry in self.entries.values() {
+            tell(&entry.supervisor, SupervisorMsg::Drain { deadline });
+        }
+        self.report_empty();
+    }
+
+    fn report_empty(&self) {
+        if self.draining.is_some() && self.entries.is_empty() {
+            if let Some(root) = &self.args.root {
+                let _ = root.send_message(RootMsg::Empty);
+            }
+        }
+    }
+
+    fn shutting_down(&self, key: &ConnectionKey) -> Refusal {
+        let close = self.draining.is_none_or(|(_, close)| close);
+        Refusal::ShuttingDown { backend: key.backend_id.clone(), close }
+    }
+}
+
+/// "server 'x' not found in config", with the nearest name.
+pub(crate) fn unknown_backend(config: &Config, name: &Arc<str>) -> Refusal {
+    let served = config.backends.values().filter(|backend| !backend.disabled).map(|backend| &*backend.name);
+    Refusal::UnknownBackend { name: name.clone(), nearest: list::nearest(name, served) }
+}
+
+/// A Supervisor that is gone is reported to us by its own supervision event; what it was sent goes back
+/// to the Registry when it is dropped.
+fn tell(supervisor: &ActorRef<SupervisorMsg>, message: SupervisorMsg) {
+    let _ = supervisor.send_message(message);
+}

@@ -1,0 +1,220 @@
+//! The root of the tree.
+//!
+//! * Owns: the table of live incarnations (one per key at most), the Registry, the Janitor.
+//! * Receives: claims for a key, the end of an incarnation, the order to drain.
+//! * Sends: seats to Supervisors; the news that an incarnation is gone.
+//! * Dies when: the service ends, or the Registry fails more than [`RESTARTS`] times in [`WINDOW`]: then
+//!   the embedding program is told to give up (exit code 70).
+
+mod seat;
+mod table;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
+use tokio::sync::{oneshot, watch};
+use tokio::time::Instant;
+
+use crate::janitor::{Janitor, JanitorMsg};
+use crate::key::ConnectionKey;
+use crate::registry::{Registry, RegistryAddress, RegistryArgs, RegistryMsg};
+use crate::supervisor::SupervisorMsg;
+use table::Table;
+
+pub(crate) use seat::Seat;
+
+/// The Registry is restarted this often …
+const RESTARTS: usize = 3;
+/// … in this time. The numbers are OTP's habit: a bug that survives three restarts is not going away.
+const WINDOW: Duration = Duration::from_secs(10);
+
+/// What the Root is told.
+pub(crate) enum RootMsg {
+    /// A Supervisor wants to launch its key. It gets its seat once no incarnation of the key lives.
+    Claim { key: ConnectionKey, supervisor: ActorRef<SupervisorMsg> },
+    /// An incarnation and all its processes are gone.
+    Gone { incarnation: u64 },
+    /// No new work; everything retired by `deadline`. `done` when nothing lives any more.
+    Drain { deadline: Instant, close: bool, done: oneshot::Sender<()> },
+    /// The Registry has no keys left.
+    Empty,
+}
+
+pub(crate) struct Root;
+
+pub(crate) struct RootArgs {
+    pub(crate) registry: RegistryArgs,
+    pub(crate) address: RegistryAddress,
+    /// Becomes true when supervision has given up.
+    pub(crate) escalated: watch::Sender<bool>,
+}
+
+pub(crate) struct RootState {
+    args: RootArgs,
+    registry: Option<ActorRef<RegistryMsg>>,
+    janitor: Option<ActorRef<JanitorMsg>>,
+    table: Table,
+    failures: VecDeque<Instant>,
+    draining: Option<Drain>,
+}
+
+struct Drain {
+    empty: bool,
+    done: Vec<oneshot::Sender<()>>,
+}
+
+impl Actor for Root {
+    type Msg = RootMsg;
+    type State = RootState;
+    type Arguments = RootArgs;
+
+    async fn pre_start(&self, _: ActorRef<RootMsg>, args: RootArgs) -> Result<RootState, ActorProcessingErr> {
+        let table = Table::default();
+        Ok(RootState {
+            args,
+            registry: None,
+            janitor: None,
+            table,
+            failures: VecDeque::new(),
+            draining: None,
+        })
+    }
+
+    async fn post_start(
+        &self,
+        myself: ActorRef<RootMsg>,
+        state: &mut RootState,
+    ) -> Result<(), ActorProcessingErr> {
+        state.start_registry(&myself).await?;
+        state.start_janitor(&myself).await
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<RootMsg>,
+        message: RootMsg,
+        state: &mut RootState,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            RootMsg::Claim { key, supervisor } => {
+                if let Some((incarnation, supervisor)) = state.table.claim(key, supervisor) {
+                    grant(&myself, incarnation, &supervisor);
+                }
+            }
+            RootMsg::Gone { incarnation } => {
+                let freed = state.table.gone(incarnation);
+                if let Some(supervisor) = freed.owner {
+                    let _ = supervisor.send_message(SupervisorMsg::Gone { incarnation });
+                }
+                if let Some((incarnation, supervisor)) = freed.next {
+                    grant(&myself, incarnation, &supervisor);
+                }
+            }
+            RootMsg::Drain { deadline, close, done } => state.drain(deadline, close, done),
+            RootMsg::Empty => {
+                if let Some(drain) = &mut state.draining {
+                    drain.empty = true;
+                }
+            }
+        }
+        state.finish_drain();
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        myself: ActorRef<RootMsg>,
+        event: SupervisionEvent,
+        state: &mut RootState,
+    ) -> Result<(), ActorProcessingErr> {
+        let (who, why) = match event {
+            SupervisionEvent::ActorFailed(who, error) => (who.get_id(), error.to_string()),
+            SupervisionEvent::ActorTerminated(who, _, reason) => (who.get_id(), reason.unwrap_or_default()),
+            _ => return Ok(()),
+        };
+        if state.janitor.as_ref().is_some_and(|janitor| janitor.get_id() == who) {
+            tracing::error!(
+                event = "actor.failed",
+                actor = "janitor",
+                why,
+                "the janitor failed; it is started again"
+            );
+            metrics::counter!("mcpvisor_supervisor_restarts_total", "actor" => "janitor").increment(1);
+            return state.start_janitor(&myself).await;
+        }
+        if state.registry.as_ref().is_none_or(|registry| registry.get_id() != who) {
+            return Ok(());
+        }
+        state.registry_failed(&myself, &why).await
+    }
+}
+
+impl RootState {
+    async fn start_registry(&mut self, myself: &ActorRef<RootMsg>) -> Result<(), ActorProcessingErr> {
+        let args = RegistryArgs { root: Some(myself.clone()), ..self.args.registry.clone() };
+        let (registry, _) = Registry::spawn_linked(None, Registry, args, myself.get_cell()).await?;
+        self.args.address.set(registry.clone());
+        self.registry = Some(registry);
+        Ok(())
+    }
+
+    async fn start_janitor(&mut self, myself: &ActorRef<RootMsg>) -> Result<(), ActorProcessingErr> {
+        let args = (self.args.registry.config.clone(), self.args.address.clone());
+        let (janitor, _) = Janitor::spawn_linked(None, Janitor, args, myself.get_cell()).await?;
+        self.janitor = Some(janitor);
+        Ok(())
+    }
+
+    /// Its Supervisors died with it, and their children are being killed; sessions live on in the front.
+    async fn registry_failed(
+        &mut self,
+        myself: &ActorRef<RootMsg>,
+        why: &str,
+    ) -> Result<(), ActorProcessingErr> {
+        tracing::error!(event = "actor.failed", actor = "registry", why, "the registry failed");
+        let now = Instant::now();
+        self.failures.retain(|at| now.saturating_duration_since(*at) < WINDOW);
+        self.failures.push_back(now);
+        if self.failures.len() > RESTARTS {
+            tracing::error!(event = "supervision.escalated", "the registry keeps failing; giving up");
+            self.args.escalated.send_replace(true);
+            return Err("the registry keeps failing".into());
+        }
+        if self.draining.is_some() {
+            self.registry = None;
+            if let Some(drain) = &mut self.draining {
+                drain.empty = true;
+            }
+            self.finish_drain();
+            return Ok(());
+        }
+        metrics::counter!("mcpvisor_supervisor_restarts_total", "actor" => "registry").increment(1);
+        self.start_registry(myself).await
+    }
+
+    fn drain(&mut self, deadline: Instant, close: bool, done: oneshot::Sender<()>) {
+        let told = self
+            .registry
+            .as_ref()
+            .is_some_and(|registry| registry.send_message(RegistryMsg::Drain { deadline, close }).is_ok());
+        let drain = self.draining.get_or_insert(Drain { empty: !told, done: Vec::new() });
+        drain.done.push(done);
+    }
+
+    fn finish_drain(&mut self) {
+        if !self.table.is_empty() {
+            return;
+        }
+        if let Some(drain) = self.draining.as_mut().filter(|drain| drain.empty) {
+            for done in drain.done.drain(..) {
+                let _ = done.send(());
+            }
+        }
+    }
+}
+
+/// A seat that cannot be delivered is dropped, which frees the key again.
+fn grant(myself: &ActorRef<RootMsg>, incarnation: u64, supervisor: &ActorRef<SupervisorMsg>) {
+    let _ = supervisor.send_message(SupervisorMsg::Seated(Seat::new(incarnation, myself.clone())));
+}

@@ -1,0 +1,250 @@
+//! One key: its phases, its error budget, and what waits while it has no ready connection.
+//!
+//! * Owns: the [`Machine`](machine::Machine), the waiting room, those who wait for the launch, the
+//!   current Connection.
+//! * Receives: attaches and requests that found no Connection; the Connection's news; orders.
+//! * Sends: a claim to the Root and a ticket request to the Registry before each launch; what waited to
+//!   the new Connection, and then that Connection's address to everybody.
+//! * Dies when: the key has nothing left to do and the Registry agrees.
+//!
+//! Its address outlives its Connections; the session outlives it.
+
+mod backoff;
+mod budget;
+mod events;
+mod launch;
+mod machine;
+mod orders;
+mod refusals;
+mod requests;
+mod waiting_room;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use mcpvisor_config::Backend;
+use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use crate::connection::ConnectionMsg;
+use crate::error::EndCause;
+use crate::fault::{Fault, FaultReason};
+use crate::link::duplex::OpenTransport;
+use crate::message::Envelope;
+use crate::metrics::{BackendMetrics, PhaseGauge};
+use crate::pending::Pending;
+use crate::process::Sweeper;
+use crate::registry::{AttachReply, RegistryMsg};
+use crate::root::{RootMsg, Seat};
+use crate::route::Route;
+use crate::timer::Timer;
+
+pub(crate) use budget::Budget;
+use launch::Launch;
+pub(crate) use machine::Retire;
+use machine::{Event, Machine};
+pub(crate) use waiting_room::Waiting;
+use waiting_room::WaitingRoom;
+
+/// What a Supervisor is told.
+pub(crate) enum SupervisorMsg {
+    /// Somebody wants the answer to `initialize`.
+    Attach { reply: AttachReply },
+    /// A request that found no Connection, or that one gave back.
+    Request(Pending),
+    /// A notification that found no Connection.
+    Notify(Envelope),
+    /// The Root: no incarnation of the key lives; launch may go on.
+    Seated(Seat),
+    /// The Registry: a launch ticket.
+    Ticket,
+    /// No ticket came in time.
+    TicketLate { attempt: u64 },
+    /// The transport of an incarnation is open.
+    Opened { incarnation: u64, pid: Option<u32> },
+    /// The backend answered `initialize`; `accepted`: with a result.
+    Answered { incarnation: u64, answer: Bytes, accepted: bool },
+    /// The incarnation is over, by the first fault that ended it.
+    Fault { incarnation: u64, fault: Arc<Fault> },
+    /// A fault that the incarnation survives.
+    Survived { fault: Fault },
+    /// The upstream no longer knows its session: launch anew, uncounted.
+    Renew { incarnation: u64 },
+    /// The replayed handshake was answered with another protocol version.
+    VersionChanged { incarnation: u64, now: String },
+    /// A Connection would not be evicted, since a request had arrived.
+    EvictRefused { incarnation: u64 },
+    /// The Root: the incarnation and all its processes are gone.
+    Gone { incarnation: u64 },
+    /// The backoff is over.
+    BackoffOver,
+    /// The deadline of something that waits has come.
+    Tick,
+    /// An error seen outside; the count after it.
+    External { reply: oneshot::Sender<Option<u32>> },
+    /// The janitor's verdict; checked once more.
+    Evict,
+    /// An open transport takes the place of what there is.
+    Set { transport: OpenTransport },
+    /// The session is over.
+    Delete { cause: EndCause, done: Option<oneshot::Sender<bool>> },
+    /// The service drains.
+    Drain { deadline: Instant },
+    /// The Registry has forgotten the key.
+    Ended,
+}
+
+pub(crate) struct SupervisorArgs {
+    pub(crate) route: Route,
+    pub(crate) backend: Arc<Backend>,
+    pub(crate) root: ActorRef<RootMsg>,
+    pub(crate) registry: ActorRef<RegistryMsg>,
+    pub(crate) instance: Arc<str>,
+    pub(crate) sweeper: Sweeper,
+    pub(crate) metrics: BackendMetrics,
+    pub(crate) expose_stderr: bool,
+    /// An open transport to use first.
+    pub(crate) transport: Option<OpenTransport>,
+    /// Whether the configuration says how to launch it.
+    pub(crate) launchable: bool,
+}
+
+pub(crate) struct Supervisor;
+
+pub(crate) struct SupervisorState {
+    args: SupervisorArgs,
+    machine: Machine,
+    room: WaitingRoom,
+    attached: Vec<AttachReply>,
+    launch: Option<Launch>,
+    attempts: u64,
+    current: Option<Incarnation>,
+    timers: Timers,
+    /// Why the next launch is a restart, if it is one.
+    restart: Option<&'static str>,
+    died_at: Option<Instant>,
+    restarts: u64,
+    last_fault: Option<Arc<Fault>>,
+    drain_by: Option<Instant>,
+    ended: Vec<oneshot::Sender<bool>>,
+    gauge: Option<PhaseGauge>,
+}
+
+/// The Connection of now.
+struct Incarnation {
+    number: u64,
+    connection: ActorRef<ConnectionMsg>,
+    pid: Option<u32>,
+    ready: bool,
+}
+
+#[derive(Default)]
+struct Timers {
+    ticket: Option<Timer>,
+    backoff: Option<Timer>,
+    tick: Option<Timer>,
+}
+
+impl Actor for Supervisor {
+    type Msg = SupervisorMsg;
+    type State = SupervisorState;
+    type Arguments = SupervisorArgs;
+
+    async fn pre_start(
+        &self,
+        _: ActorRef<SupervisorMsg>,
+        args: SupervisorArgs,
+    ) -> Result<SupervisorState, ActorProcessingErr> {
+        let established = !args.route.record().first_result.is_empty();
+        let mut state = SupervisorState {
+            machine: Machine::new(args.backend.pool, args.backend.backoff, established),
+            room: WaitingRoom::new(args.backend.limits.max_queued),
+            args,
+            attached: Vec::new(),
+            launch: None,
+            attempts: 0,
+            current: None,
+            timers: Timers::default(),
+            restart: None,
+            died_at: None,
+            restarts: 0,
+            last_fault: None,
+            drain_by: None,
+            ended: Vec::new(),
+            gauge: None,
+        };
+        state.publish();
+        Ok(state)
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<SupervisorMsg>,
+        message: SupervisorMsg,
+        state: &mut SupervisorState,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            SupervisorMsg::Attach { reply } => state.attach(&myself, reply),
+            SupervisorMsg::Request(pending) => state.request(&myself, pending),
+            SupervisorMsg::Notify(message) => state.notify(&myself, message),
+            SupervisorMsg::Seated(seat) => state.seated(seat),
+            SupervisorMsg::Ticket => state.ticket(&myself).await,
+            SupervisorMsg::TicketLate { attempt } => state.ticket_late(&myself, attempt),
+            SupervisorMsg::Opened { incarnation, pid } => state.opened(incarnation, pid),
+            SupervisorMsg::Answered { incarnation, answer, accepted } => {
+                state.answered(&myself, incarnation, answer, accepted);
+            }
+            SupervisorMsg::Fault { incarnation, fault } => state.fault(&myself, incarnation, fault),
+            SupervisorMsg::Survived { fault } => {
+                state.args.metrics.fault(fault.reason);
+                state.last_fault = Some(fault.into());
+                state.on(&myself, Event::External);
+            }
+            SupervisorMsg::Renew { incarnation } => state.renew(&myself, incarnation),
+            SupervisorMsg::VersionChanged { incarnation, now } => {
+                state.version_changed(&myself, incarnation, &now);
+            }
+            SupervisorMsg::EvictRefused { incarnation } if state.is_current(incarnation) => {
+                state.on(&myself, Event::EvictRefused);
+            }
+            SupervisorMsg::EvictRefused { .. } => {}
+            SupervisorMsg::Gone { incarnation } => state.gone(&myself, incarnation),
+            SupervisorMsg::BackoffOver => state.on(&myself, Event::BackoffOver),
+            SupervisorMsg::Tick => state.tick(&myself),
+            SupervisorMsg::External { reply } => {
+                state.args.metrics.fault(FaultReason::External);
+                state.on(&myself, Event::External);
+                let _ = reply.send(Some(state.errors()));
+            }
+            SupervisorMsg::Evict => state.evict(&myself),
+            SupervisorMsg::Set { transport } => state.set(&myself, transport),
+            SupervisorMsg::Delete { cause, done } => {
+                state.ended.extend(done);
+                state.on(&myself, Event::Delete(cause));
+            }
+            SupervisorMsg::Drain { deadline } => {
+                state.drain_by = Some(deadline);
+                state.on(&myself, Event::Drain);
+            }
+            SupervisorMsg::Ended => state.finish(&myself),
+        }
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        myself: ActorRef<SupervisorMsg>,
+        event: SupervisionEvent,
+        state: &mut SupervisorState,
+    ) -> Result<(), ActorProcessingErr> {
+        let SupervisionEvent::ActorFailed(who, why) = event else { return Ok(()) };
+        let current = state.current.as_ref().filter(|current| current.connection.get_id() == who.get_id());
+        let Some(number) = current.map(|current| current.number) else { return Ok(()) };
+        metrics::counter!("mcpvisor_supervisor_restarts_total", "actor" => "connection").increment(1);
+        tracing::error!(event = "actor.failed", actor = "connection", why = %why, "a connection failed; please report this");
+        let fault = Fault::new(FaultReason::Panic, "the connection's actor failed; please report this");
+        state.fault(&myself, number, Arc::new(fault));
+        Ok(())
+    }
+}

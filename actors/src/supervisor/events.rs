@@ -1,0 +1,275 @@
+//! From events to effects to what is done, told and published.
+
+use std::sync::Arc;
+
+use ractor::ActorRef;
+use tokio::time::Instant;
+
+use super::machine::{Effect, Event, Refused, Retire};
+use super::waiting_room::Waiting;
+use super::{SupervisorMsg, SupervisorState};
+use crate::connection::ConnectionMsg;
+use crate::error::EndCause;
+use crate::fault::{Fault, FaultReason};
+use crate::key::ConnectionKey;
+use crate::metadata::{Phase, Status};
+use crate::registry::RegistryMsg;
+use crate::route::{Attached, SessionEvent};
+use crate::timer::Timer;
+
+impl SupervisorState {
+    /// Feeds the machine and does what it says.
+    pub(super) fn on(&mut self, myself: &ActorRef<SupervisorMsg>, event: Event<'_>) {
+        let waiting = self.room.requests() > 0 || !self.attached.is_empty();
+        let effects = self.machine.on(event, waiting, Instant::now());
+        for effect in effects {
+            self.run(myself, effect);
+        }
+        self.publish();
+    }
+
+    fn run(&mut self, myself: &ActorRef<SupervisorMsg>, effect: Effect) {
+        match effect {
+            Effect::Launch => self.launch(myself),
+            Effect::Abandon => {
+                if !self.abandon() {
+                    self.on(myself, Event::Gone);
+                }
+            }
+            Effect::Withdraw => self.args.route.place().connection.store(None),
+            Effect::Retire(cause) => self.retire(cause),
+            Effect::Open => self.open(),
+            Effect::BackOff(until) => {
+                self.log_backoff(until);
+                self.timers.backoff = Some(Timer::at(until, myself.clone(), SupervisorMsg::BackoffOver));
+            }
+            Effect::Refuse(refused) => self.refuse_all(refused),
+            Effect::Stopped { fatal } => self.stopped(fatal),
+            Effect::End => {
+                let may_end = RegistryMsg::MayEnd { key: self.key().clone(), supervisor: myself.get_id() };
+                let _ = self.args.registry.send_message(may_end);
+            }
+        }
+    }
+
+    /// What waited goes first, through the mailbox that later requests will use: nothing overtakes it.
+    fn open(&mut self) {
+        let Some(connection) = self.current.as_ref().map(|current| current.connection.clone()) else {
+            return;
+        };
+        let record = self.args.route.record();
+        for reply in self.attached.drain(..) {
+            let _ = reply.send(Ok(Attached { answer: record.first_result.clone(), accepted: true }));
+        }
+        for item in self.room.take() {
+            let message = match item {
+                Waiting::Request(pending) => ConnectionMsg::Request(pending),
+                Waiting::Notify(message) => ConnectionMsg::Notify(message),
+            };
+            // A Connection that died meanwhile gives requests back by dropping them.
+            let _ = connection.send_message(message);
+        }
+        self.args.route.place().usage.set_queued(0);
+        self.args.route.place().connection.store(Some(Arc::new(connection)));
+        self.log("connection.ready", "ready");
+    }
+
+    fn retire(&mut self, cause: Retire) {
+        let Some(current) = &self.current else { return };
+        let now = Instant::now();
+        let timeouts = &self.args.backend.timeouts;
+        let ladder = timeouts.stdin_grace + timeouts.term_grace;
+        let by = match cause {
+            Retire::Delete(_) => now,
+            // The ladder has to fit into the drain as well.
+            Retire::Drain => self.drain_by.map_or(now, |by| by.checked_sub(ladder).unwrap_or(now)),
+            Retire::Evict | Retire::Restart | Retire::Limit => now + timeouts.request,
+        };
+        let _ = current.connection.send_message(ConnectionMsg::Retire { cause, by });
+    }
+
+    /// The incarnation is over. It has answered or given back all its requests itself.
+    pub(super) fn fault(&mut self, myself: &ActorRef<SupervisorMsg>, incarnation: u64, fault: Arc<Fault>) {
+        if !self.is_current(incarnation) {
+            return;
+        }
+        let launching = self.machine.phase() == Phase::Launching;
+        if launching {
+            self.end_launch(match fault.reason {
+                FaultReason::Spawn => "spawn_failed",
+                FaultReason::LaunchTimeout => "timeout",
+                _ => "handshake_failed",
+            });
+        }
+        if launching || self.machine.phase() == Phase::Ready {
+            self.count_fault(&fault);
+            self.restart = Some(fault.reason.as_str());
+            self.died_at.get_or_insert_with(Instant::now);
+        }
+        self.on(myself, Event::Fault { fault: &fault, random: random() });
+    }
+
+    pub(super) fn count_fault(&mut self, fault: &Arc<Fault>) {
+        self.args.metrics.fault(fault.reason);
+        self.last_fault = Some(fault.clone());
+        let key = self.key();
+        tracing::warn!(
+            event = "connection.lost",
+            backend = %key.backend_id,
+            session = %key.session_hash(),
+            incarnation = self.current.as_ref().map(|current| current.number),
+            pid = self.current.as_ref().and_then(|current| current.pid),
+            reason = fault.reason.as_str(),
+            exit_code = fault.exit_code,
+            signal = fault.signal,
+            error_count = self.errors() + 1,
+            max_error_count = self.args.backend.pool.max_error_count,
+            stderr_tail = fault.stderr_tail.as_deref().unwrap_or_default(),
+            "{}", fault.detail,
+        );
+    }
+
+    /// The upstream lost its session, which is nobody's fault: a new one, and the replay.
+    pub(super) fn renew(&mut self, myself: &ActorRef<SupervisorMsg>, incarnation: u64) {
+        if self.is_current(incarnation) {
+            self.on(myself, Event::Renew);
+        }
+    }
+
+    /// A session cannot go on in another protocol version: its client has agreed to the first one.
+    pub(super) fn version_changed(&mut self, myself: &ActorRef<SupervisorMsg>, incarnation: u64, now: &str) {
+        if !self.is_current(incarnation) {
+            return;
+        }
+        let key = self.key();
+        tracing::warn!(event = "session.ended", backend = %key.backend_id, session = %key.session_hash(), reason = "version", "the restarted backend speaks {now}");
+        self.end_launch("handshake_failed");
+        self.args.route.deliver(SessionEvent::Ended(EndCause::Version));
+        self.on(myself, Event::Delete(EndCause::Version));
+    }
+
+    pub(super) fn gone(&mut self, myself: &ActorRef<SupervisorMsg>, incarnation: u64) {
+        if !self.is_current(incarnation) {
+            return;
+        }
+        if let Some(current) = self.current.take() {
+            current.connection.stop(None);
+        }
+        // Killed before it could say why (a panic in the link): still an end that must not hang anybody.
+        if self.machine.phase() == Phase::Ready || matches!(self.launch, Some(super::Launch::Running { .. }))
+        {
+            let fault =
+                Fault::new(FaultReason::Panic, "the transport ended without a word; please report this");
+            self.end_launch("handshake_failed");
+            self.count_fault(&Arc::new(fault.clone()));
+            self.on(myself, Event::Fault { fault: &fault, random: random() });
+        }
+        self.on(myself, Event::Gone);
+    }
+
+    fn stopped(&mut self, fatal: bool) {
+        self.args.metrics.stopped(fatal);
+        self.restart = None;
+        self.died_at = None;
+        self.log("connection.stopped", if fatal { "fatal" } else { "max_error_count" });
+    }
+
+    /// The Registry has forgotten the key; what reached us meanwhile goes back to it.
+    pub(super) fn finish(&mut self, myself: &ActorRef<SupervisorMsg>) {
+        for item in self.room.take() {
+            if let Waiting::Request(pending) = item {
+                self.args.route.reroute(pending);
+            }
+        }
+        for reply in self.attached.drain(..) {
+            self.args.route.reattach(reply);
+        }
+        for done in self.ended.drain(..) {
+            let _ = done.send(true);
+        }
+        self.log("connection.gone", "ended");
+        myself.stop(None);
+    }
+
+    /// What everybody may read of this key.
+    pub(super) fn publish(&mut self) {
+        let phase = self.machine.phase();
+        let place = self.args.route.place();
+        let before = place.status.load().as_ref().map(|status| status.phase);
+        if before != Some(phase) || self.gauge.is_none() {
+            self.gauge = Some(self.args.metrics.phase(phase));
+        }
+        let last_error = self.last_fault.as_ref().map(|fault| match &fault.stderr_tail {
+            Some(tail) if !tail.is_empty() => format!("{fault}; standard error ended with: {tail}").into(),
+            _ => fault.to_string().into(),
+        });
+        place.status.store(Some(Arc::new(Status {
+            phase,
+            pid: self.current.as_ref().and_then(|current| current.pid),
+            incarnation: self.current.as_ref().map_or(0, |current| current.number),
+            restarts: self.restarts,
+            last_error,
+            error_count: self.errors(),
+            budget: self.machine.budget().clone(),
+        })));
+    }
+
+    pub(super) fn key(&self) -> &ConnectionKey {
+        self.args.route.key()
+    }
+
+    pub(super) fn is_current(&self, incarnation: u64) -> bool {
+        self.current.as_ref().is_some_and(|current| current.number == incarnation)
+    }
+
+    pub(super) fn errors(&self) -> u32 {
+        self.machine.budget().errors(Instant::now(), &self.args.backend.pool)
+    }
+
+    pub(super) fn refuse_all(&mut self, refused: Refused) {
+        for reply in std::mem::take(&mut self.attached) {
+            let _ = reply.send(Err(self.refusal(refused)));
+        }
+        // A failed attempt is no reason to give up requests of a session that has been served.
+        if refused == Refused::Launch && self.machine.is_established() {
+            return;
+        }
+        for item in self.room.take() {
+            if let Waiting::Request(pending) = item {
+                pending.refuse(self.refusal(refused));
+            }
+        }
+        self.args.route.place().usage.set_queued(0);
+    }
+
+    pub(super) fn log_launch(&self, incarnation: u64) {
+        let key = self.key();
+        tracing::info!(event = "connection.launching", backend = %key.backend_id, session = %key.session_hash(), incarnation, restarts = self.restarts, "launching");
+    }
+
+    fn log_backoff(&self, until: Instant) {
+        let key = self.key();
+        let wait = until.saturating_duration_since(Instant::now());
+        tracing::info!(event = "connection.backing_off", backend = %key.backend_id, session = %key.session_hash(), wait_ms = wait.as_millis() as u64, error_count = self.errors(), "restarting after a backoff");
+    }
+
+    pub(super) fn log(&self, event: &'static str, reason: &'static str) {
+        let key = self.key();
+        let current = self.current.as_ref();
+        tracing::info!(
+            event,
+            backend = %key.backend_id,
+            session = %key.session_hash(),
+            incarnation = current.map(|current| current.number),
+            pid = current.and_then(|current| current.pid),
+            reason,
+            error_count = self.errors(),
+            "{event}",
+        );
+    }
+}
+
+/// Spreads restarts; good enough where unpredictability is not the point.
+fn random() -> f64 {
+    getrandom::u32().map_or(0.5, |number| f64::from(number) / f64::from(u32::MAX))
+}

@@ -1,0 +1,190 @@
+//! One launch, step by step: a seat from the Root, a ticket from the Registry, then the Connection.
+
+use std::sync::Arc;
+
+use ractor::{Actor, ActorRef};
+use tokio::time::Instant;
+
+use super::machine::Event;
+use super::{Incarnation, SupervisorMsg, SupervisorState};
+use crate::connection::{Connection, ConnectionArgs, Source};
+use crate::error::{EndCause, Overload, Refusal};
+use crate::fault::{Fault, FaultReason};
+use crate::metadata::Phase;
+use crate::registry::RegistryMsg;
+use crate::root::{RootMsg, Seat};
+use crate::timer::Timer;
+
+/// Where a launch stands before there is a Connection, and while it shakes hands.
+pub(super) enum Launch {
+    /// Waiting until no older incarnation of the key lives.
+    Claiming { attempt: u64 },
+    /// Waiting for its turn among the launches of the backend.
+    Queued { attempt: u64, seat: Seat },
+    /// Under way, holding a ticket.
+    Running { since: Instant },
+}
+
+impl SupervisorState {
+    /// Asks for a seat. What is asked for and no longer wanted is given back when it comes.
+    pub(super) fn launch(&mut self, myself: &ActorRef<SupervisorMsg>) {
+        let attempt = self.attempts;
+        self.attempts += 1;
+        self.launch = Some(Launch::Claiming { attempt });
+        let late = Instant::now() + self.args.backend.timeouts.launch;
+        self.timers.ticket = Some(Timer::at(late, myself.clone(), SupervisorMsg::TicketLate { attempt }));
+        let claim = RootMsg::Claim { key: self.key().clone(), supervisor: myself.clone() };
+        // Without a Root the service is ending, and this actor with it.
+        let _ = self.args.root.send_message(claim);
+    }
+
+    pub(super) fn seated(&mut self, seat: Seat) {
+        let Some(Launch::Claiming { attempt }) = self.launch else { return };
+        self.launch = Some(Launch::Queued { attempt, seat });
+        let _ = self.args.registry.send_message(RegistryMsg::Ticket { key: self.key().clone() });
+    }
+
+    pub(super) async fn ticket(&mut self, myself: &ActorRef<SupervisorMsg>) {
+        let seat = match self.launch.take() {
+            Some(Launch::Queued { seat, .. }) => seat,
+            other => {
+                self.launch = other;
+                return self.return_ticket();
+            }
+        };
+        self.timers.ticket = None;
+        let number = seat.incarnation();
+        let source = match self.args.transport.take() {
+            Some(transport) => Source::Open(transport),
+            None if self.args.launchable => Source::Launch,
+            None => {
+                self.return_ticket();
+                let text = "its transport ended, and no backend of that name is configured to launch anew";
+                return self.failed(myself, Fault::new(FaultReason::Spawn, text).fatal());
+            }
+        };
+        if let Some(reason) = self.restart.take() {
+            self.restarts += 1;
+            self.args.metrics.restarted(reason);
+        }
+        self.log_launch(number);
+        let args = ConnectionArgs {
+            route: self.args.route.clone(),
+            backend: self.args.backend.clone(),
+            supervisor: myself.clone(),
+            instance: self.args.instance.clone(),
+            sweeper: self.args.sweeper.clone(),
+            metrics: self.args.metrics.clone(),
+            expose_stderr: self.args.expose_stderr,
+            seat,
+            source,
+        };
+        match Connection::spawn_linked(None, Connection, args, myself.get_cell()).await {
+            Ok((connection, _)) => {
+                self.launch = Some(Launch::Running { since: Instant::now() });
+                self.current = Some(Incarnation { number, connection, pid: None, ready: false });
+            }
+            Err(error) => {
+                self.return_ticket();
+                self.failed(myself, Fault::new(FaultReason::Panic, error.to_string()));
+            }
+        }
+        self.publish();
+    }
+
+    /// Nothing could be started: as any failed launch.
+    fn failed(&mut self, myself: &ActorRef<SupervisorMsg>, fault: Fault) {
+        self.args.metrics.launched("spawn_failed", None);
+        self.count_fault(&Arc::new(fault.clone()));
+        self.on(myself, Event::Fault { fault: &fault, random: 0.0 });
+        self.on(myself, Event::Gone);
+    }
+
+    /// No ticket within the time of a launch: those who wait for the launch are told. Requests of
+    /// sessions that were served before wait on, to their own deadlines.
+    pub(super) fn ticket_late(&mut self, myself: &ActorRef<SupervisorMsg>, late: u64) {
+        match self.launch {
+            Some(Launch::Claiming { attempt } | Launch::Queued { attempt, .. }) if attempt == late => {}
+            _ => return,
+        }
+        let retry_after = self.args.backend.timeouts.launch;
+        for reply in self.attached.drain(..) {
+            let (backend, what) = (self.args.route.key().backend_id.clone(), Overload::Tickets);
+            let _ = reply.send(Err(Refusal::Overloaded { backend, what, retry_after }));
+        }
+        if self.args.route.record().first_result.is_empty() {
+            self.on(myself, Event::Delete(EndCause::EndSession));
+        }
+    }
+
+    pub(super) fn opened(&mut self, incarnation: u64, pid: Option<u32>) {
+        if let Some(current) = self.current.as_mut().filter(|current| current.number == incarnation) {
+            current.pid = pid;
+            self.publish();
+        }
+    }
+
+    /// The handshake succeeded, or was refused by the backend in its own words.
+    pub(super) fn answered(
+        &mut self,
+        myself: &ActorRef<SupervisorMsg>,
+        incarnation: u64,
+        answer: bytes::Bytes,
+        accepted: bool,
+    ) {
+        if !self.is_current(incarnation) || self.machine.phase() != Phase::Launching {
+            return;
+        }
+        if !accepted {
+            self.end_launch("handshake_failed");
+            for reply in self.attached.drain(..) {
+                let _ = reply.send(Ok(crate::route::Attached { answer: answer.clone(), accepted: false }));
+            }
+            return self.on(myself, Event::Delete(EndCause::EndSession));
+        }
+        self.end_launch("ok");
+        if let Some(died_at) = self.died_at.take() {
+            self.args.metrics.recovered(died_at.elapsed());
+        }
+        self.args.route.update_record(|record| {
+            if record.first_result.is_empty() {
+                record.first_result = answer.clone();
+                record.stage = crate::session_record::Stage::Answered;
+            }
+        });
+        if let Some(current) = &mut self.current {
+            current.ready = true;
+        }
+        self.on(myself, Event::Ready);
+    }
+
+    /// The launch is over, however it ended: its ticket is somebody else's now.
+    pub(super) fn end_launch(&mut self, result: &'static str) {
+        if let Some(Launch::Running { since }) = self.launch.take() {
+            self.return_ticket();
+            let took = (result == "ok").then(|| since.elapsed());
+            self.args.metrics.launched(result, took);
+        }
+        self.timers.ticket = None;
+    }
+
+    /// Gives up a launch before or while it runs. False: there is no incarnation to wait for.
+    pub(super) fn abandon(&mut self) -> bool {
+        let queued = matches!(self.launch, Some(Launch::Queued { .. }));
+        self.end_launch("cancelled");
+        if queued {
+            self.return_ticket();
+        }
+        match &self.current {
+            Some(current) => {
+                let _ = current.connection.send_message(crate::connection::ConnectionMsg::Kill);
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn return_ticket(&self) {
+        let _ = self.args.registry.send_message(RegistryMsg::TicketDone { key: self.key().clone() });
+    }
+}

@@ -1,0 +1,90 @@
+//! Attaches, requests and notifications that found no ready Connection.
+
+use ractor::ActorRef;
+use tokio::time::Instant;
+
+use super::machine::Event;
+use super::{SupervisorMsg, SupervisorState};
+use crate::connection::ConnectionMsg;
+use crate::error::{Overload, Refusal};
+use crate::message::{Envelope, cancelled_request_id};
+use crate::pending::Pending;
+use crate::registry::AttachReply;
+use crate::route::Attached;
+use crate::timer::Timer;
+
+impl SupervisorState {
+    pub(super) fn attach(&mut self, myself: &ActorRef<SupervisorMsg>, reply: AttachReply) {
+        if let Err(refused) = self.machine.admits(Instant::now()) {
+            let _ = reply.send(Err(self.refusal(refused)));
+            return;
+        }
+        if self.machine.is_ready() {
+            let answer = self.args.route.record().first_result.clone();
+            let _ = reply.send(Ok(Attached { answer, accepted: true }));
+            return;
+        }
+        self.attached.push(reply);
+        self.on(myself, Event::Wanted);
+    }
+
+    pub(super) fn request(&mut self, myself: &ActorRef<SupervisorMsg>, pending: Pending) {
+        if let Err(refused) = self.machine.admits(Instant::now()) {
+            return pending.refuse(self.refusal(refused));
+        }
+        if self.machine.is_ready() {
+            if let Some(current) = &self.current {
+                // Undelivered, it comes back as a dropped request.
+                let _ = current.connection.send_message(ConnectionMsg::Request(pending));
+                return;
+            }
+        }
+        let (backend, what) = (self.key().backend_id.clone(), Overload::Queue);
+        let deadline = pending.deadline();
+        if let Err(pending) = self.room.request(pending) {
+            let retry_after = self.args.backend.backoff.max;
+            return pending.refuse(Refusal::Overloaded { backend, what, retry_after });
+        }
+        self.args.route.place().usage.set_queued(self.room.requests());
+        self.wake_at(myself, deadline);
+        self.on(myself, Event::Wanted);
+    }
+
+    pub(super) fn notify(&mut self, myself: &ActorRef<SupervisorMsg>, message: Envelope) {
+        if message.method() == Some("notifications/cancelled") {
+            if let Some(pending) = cancelled_request_id(&message).and_then(|id| self.room.cancel(id)) {
+                pending.refuse(Refusal::Cancelled);
+                return self.args.route.place().usage.set_queued(self.room.requests());
+            }
+        }
+        match self.current.as_ref().filter(|_| self.machine.is_ready()) {
+            Some(current) => drop(current.connection.send_message(ConnectionMsg::Notify(message))),
+            None if !self.room.notify(message) => {
+                tracing::warn!(backend = %self.key().backend_id, "a notification was dropped: too many wait for the backend");
+            }
+            None => {}
+        }
+        // A notification alone is no reason to launch, but it must not be forgotten either: it is sent
+        // when the next request launches the backend.
+        let _ = myself;
+    }
+
+    /// Answers what has waited to its deadline.
+    pub(super) fn tick(&mut self, myself: &ActorRef<SupervisorMsg>) {
+        self.timers.tick = None;
+        for pending in self.room.expired(Instant::now()) {
+            let max = pending.at_last_deadline();
+            pending.refuse(Refusal::Timeout { backend: self.key().backend_id.clone(), max });
+        }
+        self.args.route.place().usage.set_queued(self.room.requests());
+        if let Some(next) = self.room.next_deadline() {
+            self.wake_at(myself, next);
+        }
+    }
+
+    fn wake_at(&mut self, myself: &ActorRef<SupervisorMsg>, at: Instant) {
+        if self.timers.tick.as_ref().is_none_or(|timer| timer.deadline() > at) {
+            self.timers.tick = Some(Timer::at(at, myself.clone(), SupervisorMsg::Tick));
+        }
+    }
+}

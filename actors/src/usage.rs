@@ -1,0 +1,84 @@
+//! How a connection is used: counters shared by the fast path and the janitor, no messages needed.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Shared by every route to one key, its Supervisor and its Connection.
+#[derive(Debug)]
+pub(crate) struct Usage {
+    base: Instant,
+    last_used: AtomicU64,
+    requests: AtomicU64,
+    in_flight: AtomicUsize,
+    queued: AtomicUsize,
+}
+
+impl Usage {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self {
+            base: now,
+            last_used: AtomicU64::new(0),
+            requests: AtomicU64::new(0),
+            in_flight: AtomicUsize::new(0),
+            queued: AtomicUsize::new(0),
+        }
+    }
+
+    /// A request in either direction, or its progress.
+    pub(crate) fn touch(&self, now: Instant) {
+        let since = now.saturating_duration_since(self.base).as_millis() as u64;
+        self.last_used.fetch_max(since, Relaxed);
+    }
+
+    /// One more request of a client.
+    pub(crate) fn request(&self, now: Instant) {
+        self.requests.fetch_add(1, Relaxed);
+        self.touch(now);
+    }
+
+    /// When the key was first wanted.
+    pub(crate) fn created(&self) -> Instant {
+        self.base
+    }
+
+    pub(crate) fn last_used(&self) -> Instant {
+        self.base + Duration::from_millis(self.last_used.load(Relaxed))
+    }
+
+    pub(crate) fn requests(&self) -> u64 {
+        self.requests.load(Relaxed)
+    }
+
+    pub(crate) fn set_in_flight(&self, count: usize) {
+        self.in_flight.store(count, Relaxed);
+    }
+
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight.load(Relaxed)
+    }
+
+    pub(crate) fn set_queued(&self, count: usize) {
+        self.queued.store(count, Relaxed);
+    }
+
+    pub(crate) fn queued(&self) -> usize {
+        self.queued.load(Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn use_is_remembered_by_its_latest_moment() {
+        let start = Instant::now();
+        let usage = Usage::new(start);
+        usage.request(start + Duration::from_secs(5));
+        usage.touch(start + Duration::from_secs(3));
+        assert_eq!(usage.last_used(), start + Duration::from_secs(5));
+        assert_eq!(usage.requests(), 1);
+    }
+}
