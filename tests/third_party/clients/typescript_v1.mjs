@@ -1,0 +1,19 @@
+// The TypeScript SDK, 1.x: each server once, then everything that server-everything can do, then
+// what holds between sessions.
+import { Report } from './report.mjs';
+import { basics } from './typescript/basics.mjs';
+import { everything } from './typescript/everything.mjs';
+import { lifecycle } from './typescript/lifecycle.mjs';
+import { sessions } from './typescript/sessions.mjs';
+import { load } from './world.mjs';
+
+const { Client } = load('@modelcontextprotocol/sdk/client/index.js');
+const { StreamableHTTPClientTransport } = load('@modelcontextprotocol/sdk/client/streamableHttp.js');
+const types = load('@modelcontextprotocol/sdk/types.js');
+
+const report = new Report('typescript-v1');
+const sdk = { Client, Transport: StreamableHTTPClientTransport, types };
+await Promise.all([basics(report, sdk), everything(report, sdk), lifecycle(report, sdk)]);
+// By itself: it takes times.
+await sessions(report, sdk);
+report.end();
