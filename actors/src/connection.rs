@@ -62,6 +62,9 @@ pub(crate) enum ConnectionMsg {
     Retire { cause: Retire, by: Instant },
     /// End at once; nobody waits.
     Kill,
+    /// A bug, for the tests.
+    #[cfg(test)]
+    Panic,
 }
 
 /// Where the transport comes from.
@@ -187,6 +190,8 @@ impl Actor for Connection {
             ConnectionMsg::Epitaph(stderr) => state.die(stderr),
             ConnectionMsg::Retire { cause, by } => state.retire(cause, by),
             ConnectionMsg::Kill => state.kill(),
+            #[cfg(test)]
+            ConnectionMsg::Panic => panic!("injected into the connection"),
         }
         Ok(())
     }

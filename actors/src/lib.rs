@@ -55,6 +55,9 @@ mod supervisor;
 mod timer;
 mod usage;
 
+#[cfg(test)]
+mod panics;
+
 pub use connection_handle::ConnectionHandle;
 pub use error::{EndCause, Overload, Refusal, Unavailable};
 pub use fault::{Fault, FaultReason};

@@ -75,6 +75,9 @@ pub(crate) enum RegistryMsg {
     Alive { reply: oneshot::Sender<()> },
     /// No new work; everything retired by then.
     Drain { deadline: Instant, close: bool },
+    /// A bug, for the tests.
+    #[cfg(test)]
+    Panic,
 }
 
 #[derive(Clone)]
@@ -157,6 +160,8 @@ impl Actor for Registry {
             RegistryMsg::List { reply } => drop(reply.send(state.list())),
             RegistryMsg::Alive { reply } => drop(reply.send(())),
             RegistryMsg::Drain { deadline, close } => state.drain(deadline, close),
+            #[cfg(test)]
+            RegistryMsg::Panic => panic!("injected into the registry"),
         }
         Ok(())
     }

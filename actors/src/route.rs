@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use crate::connection::ConnectionMsg;
 use crate::error::{EndCause, Refusal};
+use crate::fault::{Fault, FaultReason};
 use crate::key::ConnectionKey;
 use crate::message::Envelope;
 use crate::metadata::Status;
@@ -132,10 +133,14 @@ impl Route {
     pub async fn attach(&self) -> Result<Attached, Refusal> {
         let (reply, answer) = oneshot::channel();
         let message = RegistryMsg::Attach { route: self.clone(), reply };
-        if self.0.registry.send(message).is_err() {
+        if self.0.registry.send_to_next(message).await.is_err() {
             return Err(self.shutting_down());
         }
-        answer.await.unwrap_or_else(|_| Err(self.shutting_down()))
+        answer.await.unwrap_or_else(|_| {
+            let fault =
+                Fault::new(FaultReason::Panic, "mcpvisor failed while it launched; please report this");
+            Err(Refusal::LaunchFailed { backend: self.key().backend_id.clone(), fault: fault.into() })
+        })
     }
 
     /// Sends a request; the receiver gets its exchange. Whatever happens, it gets one.
@@ -196,10 +201,20 @@ impl Route {
 
     /// To the Registry, which knows or starts the Supervisor.
     pub(crate) fn reroute(&self, pending: Pending) {
-        if let Err(RegistryMsg::Request(pending)) = self.0.registry.send(RegistryMsg::Request(pending)) {
-            let refusal = self.shutting_down();
-            pending.refuse(refusal);
-        }
+        let Err(RegistryMsg::Request(pending)) = self.0.registry.send(RegistryMsg::Request(pending)) else {
+            return;
+        };
+        // The Registry has failed and is being replaced, or the service is ending.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return pending.refuse(self.shutting_down());
+        };
+        let route = self.clone();
+        runtime.spawn(async move {
+            let message = RegistryMsg::Request(pending);
+            if let Err(RegistryMsg::Request(pending)) = route.0.registry.send_to_next(message).await {
+                pending.refuse(route.shutting_down());
+            }
+        });
     }
 
     /// An attach that reached a Supervisor which was ending.

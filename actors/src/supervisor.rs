@@ -93,6 +93,9 @@ pub(crate) enum SupervisorMsg {
     Drain { deadline: Instant },
     /// The Registry has forgotten the key.
     Ended,
+    /// A bug, for the tests.
+    #[cfg(test)]
+    Panic,
 }
 
 pub(crate) struct SupervisorArgs {
@@ -228,6 +231,8 @@ impl Actor for Supervisor {
                 state.on(&myself, Event::Drain);
             }
             SupervisorMsg::Ended => state.finish(&myself),
+            #[cfg(test)]
+            SupervisorMsg::Panic => panic!("injected into the supervisor"),
         }
         Ok(())
     }

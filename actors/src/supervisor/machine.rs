@@ -46,8 +46,8 @@ pub(crate) enum Event<'a> {
     Evict,
     /// The Connection would not be evicted: a request had arrived.
     EvictRefused,
-    /// By hand.
-    Restart,
+    /// Another transport takes its place; its errors are not the new one's.
+    Replace,
     /// The upstream lost its session: launch anew, uncounted.
     Renew,
     /// The incarnation and all its processes are gone.
@@ -168,7 +168,7 @@ impl Machine {
             Event::Delete(cause) => self.end(Retire::Delete(cause), Refused::Ended(cause)),
             Event::Evict => self.evict(),
             Event::EvictRefused => self.evict_refused(),
-            Event::Restart => self.restart(),
+            Event::Replace => self.replace(),
             Event::Renew => self.renew(),
             Event::Gone => self.gone(waiting, now),
             Event::BackoffOver if self.state == State::BackingOff => self.launch(),
@@ -300,18 +300,16 @@ impl Machine {
         vec![Effect::Open]
     }
 
-    fn restart(&mut self) -> Vec<Effect> {
+    /// What waits stays, for the one that comes.
+    fn replace(&mut self) -> Vec<Effect> {
+        self.budget.forgive();
         match self.state {
             State::Ready => {
                 self.state = State::Draining(Retire::Restart);
                 vec![Effect::Withdraw, Effect::Retire(Retire::Restart)]
             }
             State::Launching => vec![Effect::Abandon, Effect::Launch],
-            State::BackingOff | State::New => self.launch(),
-            State::Stopped { .. } => {
-                self.budget.forgive();
-                self.launch()
-            }
+            State::BackingOff | State::New | State::Stopped { .. } => self.launch(),
             State::Draining(_) => Vec::new(),
         }
     }
@@ -342,3 +340,6 @@ impl Machine {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

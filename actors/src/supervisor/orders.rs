@@ -27,6 +27,6 @@ impl SupervisorState {
     /// The open transport is used by the next launch, which begins now.
     pub(super) fn set(&mut self, myself: &ActorRef<SupervisorMsg>, transport: OpenTransport) {
         self.args.transport = Some(transport);
-        self.on(myself, Event::Restart);
+        self.on(myself, Event::Replace);
     }
 }

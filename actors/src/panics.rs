@@ -1,0 +1,139 @@
+//! A panic anywhere in the tree: every request gets exactly one typed answer, and the service goes on.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream};
+use tokio_util::sync::CancellationToken;
+
+use crate::connection::ConnectionMsg;
+use crate::error::Refusal;
+use crate::launcher::Launcher;
+use crate::link::duplex::OpenTransport;
+use crate::message::{self, Envelope};
+use crate::pending::Exchange;
+use crate::registry::RegistryMsg;
+use crate::route::Route;
+use crate::supervisor::SupervisorMsg;
+
+/// Shakes hands, echoes `echo`, and never answers anything else.
+async fn silent_server(stream: DuplexStream) {
+    let (reader, mut writer) = tokio::io::split(stream);
+    let mut lines = BufReader::new(reader).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        let message: Value = serde_json::from_str(&line).unwrap();
+        let result = match message["method"].as_str() {
+            Some("initialize") => json!({"protocolVersion": "2025-11-25", "capabilities": {}}),
+            Some("echo") => message["params"].clone(),
+            _ => continue,
+        };
+        let answer = json!({"jsonrpc": "2.0", "id": message["id"], "result": result});
+        writer.write_all(format!("{answer}\n").as_bytes()).await.unwrap();
+    }
+}
+
+struct World {
+    launcher: Launcher,
+    route: Route,
+}
+
+impl World {
+    /// One connection with room for one request in flight; the others queue.
+    async fn new() -> Self {
+        let text = "[backends.b]\ncommand = \"/nowhere\"\nlimits.max_in_flight = 1\n";
+        let file = mcpvisor_config::Source::Text { name: "t.toml".into(), text: text.into() };
+        let request = mcpvisor_config::LoadRequest { files: vec![file], ..Default::default() };
+        let config = mcpvisor_config::load(request).unwrap().config;
+        let launcher = Launcher::new(config, CancellationToken::new()).await.unwrap();
+        let (ours, theirs) = tokio::io::duplex(64 * 1024);
+        tokio::spawn(silent_server(theirs));
+        let (reader, writer) = tokio::io::split(ours);
+        let transport = OpenTransport::new(reader, writer);
+        launcher.pool().set("b", "s", transport).await.unwrap();
+        let (reply, route) = tokio::sync::oneshot::channel();
+        let key = crate::ConnectionKey::new("b", "s");
+        assert!(launcher.address().send(RegistryMsg::Get { key, reply }).is_ok());
+        Self { route: route.await.unwrap().unwrap(), launcher }
+    }
+
+    /// One request in flight and three queued.
+    fn send_four(&self) -> Vec<tokio::sync::oneshot::Receiver<Exchange>> {
+        let send = |id| {
+            let request = message::request(id, "silence", &json!({}));
+            self.route.request(Envelope::parse(request).unwrap())
+        };
+        (1..=4).map(send).collect()
+    }
+
+    async fn in_flight_and_queued(&self) {
+        for _ in 0..1000 {
+            let usage = &self.route.place().usage;
+            if (usage.in_flight(), usage.queued()) == (1, 3) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        panic!("the requests never arrived");
+    }
+
+    /// The first was in flight and is lost; the others were not, and are refused with a reason, since
+    /// nothing can be launched in their place.
+    async fn each_gets_one_typed_answer(&self, exchanges: Vec<tokio::sync::oneshot::Receiver<Exchange>>) {
+        for (at, exchange) in exchanges.into_iter().enumerate() {
+            let answer = tokio::time::timeout(Duration::from_secs(20), exchange).await;
+            let Ok(Ok(Exchange::Answer(Err(refusal)))) = answer else { panic!("{at}: {answer:?}") };
+            match (at, &refusal) {
+                (0, Refusal::BackendLost { .. }) => assert_eq!(refusal.reason(), "panic"),
+                (0, _) => panic!("{refusal:?}"),
+                (_, Refusal::BackendUnavailable { .. } | Refusal::LaunchFailed { .. }) => {}
+                _ => panic!("{at}: {refusal:?}"),
+            }
+        }
+        assert!(self.launcher.alive(Duration::from_secs(5)).await, "the registry answers");
+        self.launcher.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_panics_loses_nobody() {
+    let world = World::new().await;
+    let exchanges = world.send_four();
+    world.in_flight_and_queued().await;
+    let connection = world.route.place().connection.load_full().unwrap();
+    connection.send_message(ConnectionMsg::Panic).unwrap_or_else(|_| panic!("delivered"));
+    world.each_gets_one_typed_answer(exchanges).await;
+}
+
+#[tokio::test]
+async fn a_supervisor_that_panics_loses_nobody() {
+    let world = World::new().await;
+    let exchanges = world.send_four();
+    world.in_flight_and_queued().await;
+    let supervisor = world.route.place().supervisor.load_full().unwrap();
+    supervisor.send_message(SupervisorMsg::Panic).unwrap_or_else(|_| panic!("delivered"));
+    world.each_gets_one_typed_answer(exchanges).await;
+}
+
+#[tokio::test]
+async fn a_registry_that_panics_loses_nobody() {
+    let world = World::new().await;
+    let exchanges = world.send_four();
+    world.in_flight_and_queued().await;
+    assert!(world.launcher.address().send(RegistryMsg::Panic).is_ok());
+    world.each_gets_one_typed_answer(exchanges).await;
+}
+
+/// Supervision that cannot help gives up, visibly, and does not restart for ever.
+#[tokio::test]
+async fn a_registry_that_keeps_failing_escalates() {
+    let world = World::new().await;
+    let escalated = tokio::spawn({
+        let launcher = world.launcher.clone();
+        async move { launcher.escalated().await }
+    });
+    for _ in 0..4 {
+        let _ = world.launcher.address().send(RegistryMsg::Panic);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    tokio::time::timeout(Duration::from_secs(20), escalated).await.unwrap().unwrap();
+}

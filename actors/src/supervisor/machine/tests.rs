@@ -1,0 +1,211 @@
+//! Each cell of the phase x event table that this state machine decides.
+
+use super::*;
+use crate::fault::FaultReason;
+
+const POOL: Pool = Pool {
+    idle_timeout: Duration::from_secs(1800),
+    cleanup_interval: Duration::from_secs(300),
+    max_error_count: 1,
+    reset_after: Duration::from_secs(600),
+    cooldown: Duration::from_secs(30),
+    cooldown_max: Duration::from_secs(600),
+};
+const BACKOFF: Backoff =
+    Backoff { min: Duration::from_millis(250), max: Duration::from_secs(30), jitter: 0.0 };
+
+struct World {
+    machine: Machine,
+    now: Instant,
+    waiting: bool,
+}
+
+impl World {
+    fn new() -> Self {
+        Self { machine: Machine::new(POOL, BACKOFF, false), now: Instant::now(), waiting: false }
+    }
+
+    fn launching() -> Self {
+        let mut world = Self::new();
+        assert_eq!(world.on(Event::Wanted), [Effect::Launch]);
+        world
+    }
+
+    fn ready() -> Self {
+        let mut world = Self::launching();
+        assert_eq!(world.on(Event::Ready), [Effect::Open]);
+        world
+    }
+
+    fn backing_off() -> Self {
+        let mut world = Self::ready();
+        world.fault();
+        assert_eq!(world.machine.phase(), Phase::BackingOff);
+        world
+    }
+
+    fn stopped() -> Self {
+        let mut world = Self::backing_off();
+        world.on(Event::BackoffOver);
+        world.on(Event::Ready);
+        world.fault();
+        assert_eq!(world.machine.phase(), Phase::Stopped);
+        world
+    }
+
+    fn on(&mut self, event: Event<'_>) -> Vec<Effect> {
+        self.machine.on(event, self.waiting, self.now)
+    }
+
+    fn fault(&mut self) -> Vec<Effect> {
+        self.on(Event::Fault { fault: &Fault::new(FaultReason::Exit, "exit code 1"), random: 0.0 })
+    }
+
+    fn fatal(&mut self) -> Vec<Effect> {
+        self.on(Event::Fault { fault: &Fault::new(FaultReason::Spawn, "not found").fatal(), random: 0.0 })
+    }
+
+    fn phase(&self) -> Phase {
+        self.machine.phase()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_launch_that_fails_before_the_session_was_served_is_forgotten() {
+    let mut world = World::launching();
+    assert_eq!(world.fault(), [Effect::Refuse(Refused::Launch)]);
+    assert_eq!(world.on(Event::Gone), [Effect::End]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_while_a_failed_launch_is_cleaned_up_gets_a_launch_of_his_own() {
+    let mut world = World::launching();
+    world.fault();
+    world.waiting = true;
+    assert_eq!(world.on(Event::Gone), [Effect::Launch]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crash_restarts_at_once_then_with_backoff_then_stops() {
+    let mut world = World::ready();
+    assert_eq!(world.fault(), [Effect::Withdraw, Effect::BackOff(world.now)]);
+    assert_eq!(world.on(Event::Gone), [], "the restart waits for the processes by itself");
+    assert_eq!(world.on(Event::BackoffOver), [Effect::Launch]);
+    let refused = Refused::Stopped { fatal: false, retry_after: POOL.cooldown };
+    assert_eq!(
+        world.fault(),
+        [Effect::Refuse(Refused::Launch), Effect::Refuse(refused), Effect::Stopped { fatal: false }],
+        "a failed relaunch counts as well"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_restart_follows_what_no_restart_can_help() {
+    let mut world = World::backing_off();
+    world.on(Event::BackoffOver);
+    assert!(world.fatal().contains(&Effect::Stopped { fatal: true }));
+    assert_eq!(world.phase(), Phase::Stopped);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stopped_key_refuses_until_its_cooldown_is_over_and_then_starts_clean() {
+    let mut world = World::stopped();
+    assert!(matches!(world.machine.admits(world.now), Err(Refused::Stopped { fatal: false, .. })));
+    assert_eq!(world.on(Event::Wanted), []);
+    world.now += POOL.cooldown;
+    assert!(world.machine.admits(world.now).is_ok());
+    assert_eq!(world.on(Event::Wanted), [Effect::Launch]);
+    assert_eq!(world.machine.budget().errors(world.now, &POOL), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_eviction_leaves_the_key_to_be_launched_again() {
+    let mut world = World::ready();
+    assert_eq!(world.on(Event::Evict), [Effect::Withdraw, Effect::Retire(Retire::Evict)]);
+    assert!(world.machine.admits(world.now).is_ok(), "requests wait for the next launch");
+    world.waiting = true;
+    assert_eq!(world.on(Event::Gone), [Effect::Launch]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_was_faster_than_the_eviction_keeps_the_connection() {
+    let mut world = World::ready();
+    world.on(Event::Evict);
+    assert_eq!(world.on(Event::EvictRefused), [Effect::Open]);
+    assert_eq!(world.phase(), Phase::Ready);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_key_without_a_process_just_ends() {
+    for mut world in [World::backing_off(), World::stopped()] {
+        assert_eq!(world.on(Event::Evict), [Effect::End]);
+    }
+    assert_eq!(World::launching().on(Event::Evict), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_refuses_what_waits_and_lets_the_rest_finish() {
+    let refused = Effect::Refuse(Refused::Drain);
+    let mut ready = World::ready();
+    let effects = ready.on(Event::Drain);
+    assert_eq!(effects, [Effect::Withdraw, refused.clone(), Effect::Retire(Retire::Drain)]);
+    assert_eq!(ready.machine.admits(ready.now), Err(Refused::Drain));
+    assert_eq!(ready.fault(), [], "what dies while draining is no fault");
+    assert_eq!(ready.on(Event::Gone), [Effect::End]);
+    assert_eq!(World::launching().on(Event::Drain), [refused.clone(), Effect::Abandon]);
+    assert_eq!(World::backing_off().on(Event::Drain), [refused.clone(), Effect::End]);
+    assert_eq!(World::stopped().on(Event::Drain), [refused, Effect::End]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deleted_session_takes_over_any_other_retirement() {
+    let mut world = World::ready();
+    world.on(Event::Evict);
+    let refused = Effect::Refuse(Refused::Ended(EndCause::Delete));
+    let retire = Retire::Delete(EndCause::Delete);
+    assert_eq!(world.on(Event::Delete(EndCause::Delete)), [refused, Effect::Retire(retire)]);
+    world.waiting = true;
+    assert_eq!(world.on(Event::Gone), [Effect::End]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn errors_from_outside_retire_a_serving_connection_and_stop_any_other() {
+    let mut ready = World::ready();
+    assert_eq!(ready.on(Event::External), []);
+    let effects = ready.on(Event::External);
+    assert!(effects.contains(&Effect::Retire(Retire::Limit)));
+    assert!(matches!(ready.machine.admits(ready.now), Err(Refused::Stopped { .. })));
+    assert!(ready.on(Event::Gone).contains(&Effect::Stopped { fatal: false }));
+    let mut launching = World::launching();
+    launching.on(Event::External);
+    assert_eq!(launching.on(Event::External)[0], Effect::Abandon);
+    assert_eq!(launching.phase(), Phase::Stopped);
+    let mut waiting = World::backing_off();
+    assert!(waiting.on(Event::External).contains(&Effect::Stopped { fatal: false }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_transport_replaces_what_there_is_and_forgets_its_errors() {
+    let mut ready = World::ready();
+    assert_eq!(ready.on(Event::Replace), [Effect::Withdraw, Effect::Retire(Retire::Restart)]);
+    assert_eq!(ready.on(Event::Gone), [Effect::Launch]);
+    assert_eq!(World::launching().on(Event::Replace), [Effect::Abandon, Effect::Launch]);
+    for mut world in [World::backing_off(), World::stopped()] {
+        assert_eq!(world.on(Event::Replace), [Effect::Launch]);
+        assert_eq!(world.machine.budget().errors(world.now, &POOL), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_upstream_session_is_nobodys_error() {
+    let mut world = World::ready();
+    assert_eq!(world.on(Event::Renew), [Effect::Withdraw, Effect::Launch]);
+    assert_eq!(world.machine.budget().total(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_comes_too_late_opens_nothing() {
+    for mut world in [World::backing_off(), World::stopped(), World::ready()] {
+        assert_eq!(world.on(Event::Ready), []);
+    }
+}
