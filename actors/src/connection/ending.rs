@@ -166,9 +166,13 @@ impl ConnectionState {
             }
             return;
         }
-        let Some(flight) = self.in_flight.remove(request) else { return };
+        let Some(mut flight) = self.in_flight.remove(request) else { return };
         self.record(&flight, "http_status");
         match failure {
+            RequestFailure::Counted(fault) if self.is_safe(&flight.pending) && flight.pending.retry() => {
+                tracing::debug!(backend = %self.route.key().backend_id, %fault, "a safe request is sent once more");
+                self.transmit(flight.pending);
+            }
             RequestFailure::Counted(fault) => {
                 if !std::mem::replace(&mut self.status_counted, true) {
                     self.tell(SupervisorMsg::Survived { fault: fault.clone() });

@@ -46,7 +46,7 @@ impl ConnectionState {
         self.route.place().usage.set_queued(self.queue.len());
     }
 
-    fn transmit(&mut self, mut pending: Pending) {
+    pub(super) fn transmit(&mut self, mut pending: Pending) {
         let wire = self.next_id();
         let mut digits = itoa::Buffer::new();
         let message = pending.message().with_id(digits.format(wire).as_bytes());
