@@ -1,0 +1,128 @@
+//! Who is asking: the one place that turns credentials into a principal.
+
+use std::sync::Arc;
+
+use http::HeaderValue;
+use mcpvisor_config::Auth;
+use sha2::{Digest, Sha256};
+use subtle::{Choice, ConstantTimeEq};
+
+/// The principal of everybody where no keys are configured.
+pub const ANONYMOUS: &str = "anonymous";
+
+/// Why nobody was recognised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthFailure {
+    /// No credentials were sent.
+    Missing,
+    /// They are not ours.
+    Invalid,
+}
+
+/// Recognises the holders of the configured keys.
+pub struct Authenticator {
+    anonymous: Arc<str>,
+    keys: Vec<Key>,
+}
+
+struct Key {
+    principal: Arc<str>,
+    sha256: [u8; 32],
+}
+
+impl AuthFailure {
+    /// The value of the metric label `reason`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Invalid => "invalid",
+        }
+    }
+}
+
+impl Authenticator {
+    /// Recognises `auth.keys`; with none, everybody is [`ANONYMOUS`].
+    pub fn new(auth: &Auth) -> Self {
+        let keys = auth.keys.iter().map(|key| Key { principal: key.id.as_str().into(), sha256: key.sha256 });
+        Self { anonymous: ANONYMOUS.into(), keys: keys.collect() }
+    }
+
+    /// Whether credentials are asked for at all.
+    pub fn is_required(&self) -> bool {
+        !self.keys.is_empty()
+    }
+
+    /// The principal that a request's `Authorization` header names.
+    ///
+    /// `Bearer KEY`, or the bare key, as the GitHub gateway's clients send it.
+    pub fn principal(&self, authorization: Option<&HeaderValue>) -> Result<Arc<str>, AuthFailure> {
+        if self.keys.is_empty() {
+            return Ok(self.anonymous.clone());
+        }
+        let credentials = authorization.ok_or(AuthFailure::Missing)?.as_bytes().trim_ascii();
+        let digest: [u8; 32] = Sha256::digest(token(credentials).ok_or(AuthFailure::Invalid)?).into();
+        self.holder_of(&digest).ok_or(AuthFailure::Invalid)
+    }
+
+    /// Looks at every key, so that the time taken does not tell which one came close.
+    fn holder_of(&self, digest: &[u8; 32]) -> Option<Arc<str>> {
+        let mut holder = None;
+        for key in &self.keys {
+            let same: Choice = key.sha256.ct_eq(digest);
+            if same.into() {
+                holder = Some(&key.principal);
+            }
+        }
+        holder.cloned()
+    }
+}
+
+/// The key in `Bearer KEY` or `KEY`; other schemes have a space in them and carry no key of ours.
+fn token(credentials: &[u8]) -> Option<&[u8]> {
+    let Some(space) = credentials.iter().position(|byte| *byte == b' ') else {
+        return (!credentials.is_empty()).then_some(credentials);
+    };
+    let (scheme, rest) = credentials.split_at(space);
+    scheme.eq_ignore_ascii_case(b"bearer").then(|| rest.trim_ascii_start())
+}
+
+#[cfg(test)]
+mod tests {
+    use mcpvisor_config::AuthKey;
+
+    use super::*;
+
+    fn authenticator(keys: &[(&str, &str)]) -> Authenticator {
+        let keys =
+            keys.iter().map(|(id, key)| AuthKey { id: (*id).into(), sha256: Sha256::digest(key).into() });
+        Authenticator::new(&Auth { keys: keys.collect(), ..Auth::default() })
+    }
+
+    fn ask(authenticator: &Authenticator, header: &str) -> Result<Arc<str>, AuthFailure> {
+        authenticator.principal(Some(&HeaderValue::from_str(header).unwrap()))
+    }
+
+    #[test]
+    fn each_key_is_its_own_principal() {
+        let auth = authenticator(&[("alice", "a-key"), ("bob", "b-key")]);
+        assert_eq!(ask(&auth, "Bearer a-key").as_deref(), Ok("alice"));
+        assert_eq!(ask(&auth, "bearer  b-key ").as_deref(), Ok("bob"));
+        assert_eq!(ask(&auth, "b-key").as_deref(), Ok("bob"));
+    }
+
+    #[test]
+    fn a_wrong_key_is_nobody() {
+        let auth = authenticator(&[("alice", "a-key")]);
+        for header in ["Bearer a-ke", "Bearer a-key2", "Bearer ", "", "Basic a-key"] {
+            assert_eq!(ask(&auth, header), Err(AuthFailure::Invalid), "{header:?}");
+        }
+        assert_eq!(auth.principal(None), Err(AuthFailure::Missing));
+    }
+
+    #[test]
+    fn without_keys_everybody_is_anonymous() {
+        let auth = authenticator(&[]);
+        assert_eq!(auth.principal(None).as_deref(), Ok(ANONYMOUS));
+        assert_eq!(ask(&auth, "Bearer whatever").as_deref(), Ok(ANONYMOUS));
+    }
+}

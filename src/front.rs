@@ -1,0 +1,130 @@
+//! The front: Streamable HTTP towards clients.
+//!
+//! ```text
+//! connection (listener) -> gate (host, origin) -> auth -> POST | GET | DELETE -> session -> route
+//! ```
+//! A request inside a session goes from here straight to its Connection and back (`exchange`); what a
+//! backend says of its own accord goes through the session's actor into a stream (`session`, `events`).
+
+mod batch;
+mod body;
+mod era;
+mod events;
+mod exchange;
+mod face;
+mod feed;
+pub(crate) mod gate;
+mod health;
+mod inbound;
+mod initialize;
+mod listener;
+mod measure;
+mod media;
+mod payload;
+mod post;
+mod rejection;
+mod router;
+mod session;
+mod version;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
+
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use mcpvisor_actors::{EndCause, Launcher};
+use mcpvisor_config::Config;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::auth::Authenticator;
+use face::Face;
+use gate::Gate;
+use rejection::{INVALID_REQUEST, Rejection};
+use session::{Sessions, Table};
+
+const OPEN: u8 = 0;
+const DRAINING: u8 = 1;
+const CLOSING: u8 = 2;
+
+/// Serves MCP clients over HTTP.
+pub struct Front {
+    config: Arc<Config>,
+    launcher: Launcher,
+    /// Tripped by `POST /close`.
+    shutdown: CancellationToken,
+    auth: Authenticator,
+    gate: Gate,
+    faces: HashMap<String, Arc<Face>>,
+    sessions: Sessions,
+    state: AtomicU8,
+}
+
+impl Front {
+    /// A front for the backends of `config`, on the current runtime. `shutdown` is cancelled when a client
+    /// asks the service to close.
+    pub fn new(launcher: Launcher, config: Arc<Config>, shutdown: CancellationToken) -> Arc<Self> {
+        let table = Arc::new(Table::new(config.limits.max_sessions));
+        Arc::new(Self {
+            auth: Authenticator::new(&config.auth),
+            gate: Gate::new(&config.gateway, &config.auth),
+            faces: face::faces(&config),
+            sessions: Sessions::start(table, config.session.ttl),
+            state: AtomicU8::new(OPEN),
+            config,
+            launcher,
+            shutdown,
+        })
+    }
+
+    /// Serves connections until `stop`. From then on none is accepted, idle ones are closed, and it
+    /// returns once those with a response in flight are done: streams too, so see [`Front::end_all`].
+    pub async fn serve(self: Arc<Self>, listener: TcpListener, stop: CancellationToken) {
+        listener::serve(self, listener, stop).await;
+    }
+
+    /// From now on not ready; new sessions and new requests are refused. What is in flight goes on.
+    /// `close`: told by `POST /close` rather than by a signal.
+    pub fn begin_drain(&self, close: bool) {
+        self.state.fetch_max(if close { CLOSING } else { DRAINING }, SeqCst);
+    }
+
+    /// Sessions that are there now.
+    pub fn session_count(&self) -> usize {
+        self.sessions.table().len()
+    }
+
+    /// Ends every session and its streams; the backends are the launcher's to drain.
+    pub async fn end_all(&self) {
+        let table = self.sessions.table();
+        for session in table.all() {
+            table.remove(session.id(), EndCause::Operator);
+        }
+        self.sessions.stop().await;
+    }
+
+    /// Whether the service is ending, and if so whether it was told to close.
+    fn draining(&self) -> Option<bool> {
+        match self.state.load(SeqCst) {
+            OPEN => None,
+            state => Some(state == CLOSING),
+        }
+    }
+
+    fn principal(&self, headers: &HeaderMap) -> Result<Arc<str>, Rejection> {
+        self.auth.principal(headers.get(header::AUTHORIZATION)).map_err(|failure| {
+            measure::count_auth_failure(failure.as_str());
+            let (text, challenge) = match failure {
+                crate::auth::AuthFailure::Missing => {
+                    ("credentials are missing", r#"Bearer realm="mcpvisor""#)
+                }
+                crate::auth::AuthFailure::Invalid => {
+                    ("the credentials are not valid", r#"Bearer realm="mcpvisor", error="invalid_token""#)
+                }
+            };
+            let text = format!("{text}: send Authorization: Bearer KEY with a key of auth.keys");
+            Rejection::new(StatusCode::UNAUTHORIZED, INVALID_REQUEST, &text)
+                .with(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
+        })
+    }
+}

@@ -1,0 +1,108 @@
+//! Requests inside a session, to their answers: the hot path.
+//!
+//! JSON in one piece when the answer is the first thing to say; a stream when something precedes it, or
+//! when it takes so long that somebody on the way might think it lost.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+
+use bytes::Bytes;
+use http::StatusCode;
+use mcpvisor_actors::message::Envelope;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::body::{self, FrontBody, HttpResponse};
+use super::events::{ReplyBody, Source};
+use super::measure::Operation;
+use super::rejection::Rejection;
+use super::session::{Session, SessionMsg};
+
+/// Sends one request to the backend and answers with what it says.
+pub(crate) async fn one(session: &Arc<Session>, message: Envelope) -> Result<HttpResponse, Rejection> {
+    let mut source = send(session, message);
+    let held = held_requests(session).await;
+    if held.is_empty() {
+        let first = poll_fn(|cx| source.poll_first(cx));
+        if let Ok(false) = timeout(session.face().keep_alive, first).await {
+            return Ok(match source.take_answer() {
+                Some(answer) => body::json(StatusCode::OK, answer),
+                // The client took its request back: there is nothing to say, and it waits for nothing.
+                None => body::empty(StatusCode::ACCEPTED),
+            });
+        }
+    }
+    Ok(stream(session, vec![source], held))
+}
+
+/// Several at once: their answers in one array, or one stream if any of them needs one.
+pub(crate) async fn several(session: &Arc<Session>, messages: Vec<Envelope>) -> HttpResponse {
+    let mut sources: Vec<Source> = messages.into_iter().map(|message| send(session, message)).collect();
+    let held = held_requests(session).await;
+    if held.is_empty() {
+        let first = poll_fn(|cx| {
+            let mut waits = false;
+            for source in &mut sources {
+                match source.poll_first(cx) {
+                    Poll::Ready(true) => return Poll::Ready(true),
+                    Poll::Ready(false) => {}
+                    Poll::Pending => waits = true,
+                }
+            }
+            if waits { Poll::Pending } else { Poll::Ready(false) }
+        });
+        if let Ok(false) = timeout(session.face().keep_alive, first).await {
+            let answers: Vec<Bytes> = sources.iter_mut().filter_map(Source::take_answer).collect();
+            return match answers.is_empty() {
+                true => body::empty(StatusCode::ACCEPTED),
+                false => body::json(StatusCode::OK, array(&answers)),
+            };
+        }
+    }
+    stream(session, sources, held)
+}
+
+fn send(session: &Arc<Session>, message: Envelope) -> Source {
+    let operation = Operation::begin(session.face(), message.method(), session.version());
+    let id = message.id_bytes().unwrap_or_else(|| Bytes::from_static(b"null"));
+    Source::new(session.route().request(message), id, operation, session.begin_use())
+}
+
+fn stream(session: &Arc<Session>, sources: Vec<Source>, held: Vec<Bytes>) -> HttpResponse {
+    body::event_stream(FrontBody::Reply(Box::new(ReplyBody::open(session, sources, held))))
+}
+
+/// Server requests that found no stream so far; this answer can carry them.
+async fn held_requests(session: &Session) -> Vec<Bytes> {
+    if !session.holds() {
+        return Vec::new();
+    }
+    let (reply, held) = oneshot::channel();
+    session.send(SessionMsg::TakeHeld(reply));
+    held.await.unwrap_or_default()
+}
+
+fn array(answers: &[Bytes]) -> Bytes {
+    let mut out = Vec::with_capacity(answers.iter().map(|answer| answer.len() + 1).sum::<usize>() + 2);
+    out.push(b'[');
+    for (at, answer) in answers.iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        out.extend_from_slice(answer);
+    }
+    out.push(b']');
+    out.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answers_of_a_batch_are_one_array() {
+        let answers = [Bytes::from_static(br#"{"id":1}"#), Bytes::from_static(br#"{"id":2}"#)];
+        assert_eq!(&array(&answers)[..], br#"[{"id":1},{"id":2}]"#);
+    }
+}

@@ -1,0 +1,129 @@
+//! Which hosts and origins are let in: a page in a browser must not reach a service on this machine
+//! by a name of its own (DNS rebinding), nor from an origin that nobody allowed.
+
+use std::net::IpAddr;
+
+use http::request::Parts;
+use http::uri::Authority;
+use http::{HeaderMap, HeaderValue, Version, header};
+use mcpvisor_config::{Auth, Gateway};
+
+/// Why a request is not let in, for its client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// HTTP/1.1 asks for a `Host`.
+    NoHost,
+    /// Not a name of this service.
+    Host(String),
+    /// Not an origin that may ask.
+    Origin(String),
+}
+
+/// The names this service goes by, and the origins that may ask.
+pub(crate) struct Gate {
+    /// Besides loopback names; lower case, without port.
+    hosts: Vec<String>,
+    /// Bound to more than loopback and not told its names: any may be one of them.
+    any_host: bool,
+    origins: Vec<String>,
+    any_origin: bool,
+}
+
+impl Gate {
+    /// From `gateway.listen`, `auth.allowed_hosts` and `auth.allowed_origins`.
+    pub(crate) fn new(gateway: &Gateway, auth: &Auth) -> Self {
+        let listen = host_of(&gateway.listen).unwrap_or_default();
+        let any_host = !is_loopback(&listen) && auth.allowed_hosts.is_empty();
+        let mut hosts: Vec<String> = auth.allowed_hosts.iter().filter_map(|host| host_of(host)).collect();
+        hosts.push(listen);
+        let origins = auth.allowed_origins.iter().map(|origin| canonical_origin(origin)).collect();
+        let any_origin = auth.allowed_origins.iter().any(|origin| origin == "*");
+        Self { hosts, any_host, origins, any_origin }
+    }
+
+    /// Lets a request in, or says why not.
+    pub(crate) fn check(&self, request: &Parts) -> Result<(), Refused> {
+        self.check_host(request)?;
+        self.check_origin(&request.headers)
+    }
+
+    fn check_host(&self, request: &Parts) -> Result<(), Refused> {
+        let authority = request.uri.authority().map(Authority::as_str);
+        let host = match authority {
+            Some(authority) => authority,
+            None => match request.headers.get(header::HOST) {
+                Some(host) => host.to_str().map_err(|_| Refused::Host(lossy(host)))?,
+                // No browser speaks HTTP/1.0, and some health checks do, without a host.
+                None if request.version <= Version::HTTP_10 => return Ok(()),
+                None => return Err(Refused::NoHost),
+            },
+        };
+        if self.any_host || is_plain_loopback(host) {
+            return Ok(());
+        }
+        match host_of(host) {
+            Some(name) if self.knows(&name) => Ok(()),
+            _ => Err(Refused::Host(host.to_owned())),
+        }
+    }
+
+    fn check_origin(&self, headers: &HeaderMap) -> Result<(), Refused> {
+        let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
+        if self.any_origin {
+            return Ok(());
+        }
+        let text = origin.to_str().map_err(|_| Refused::Origin(lossy(origin)))?;
+        let canonical = canonical_origin(text);
+        let of_known_host = || {
+            let (_, authority) = canonical.split_once("://")?;
+            self.knows(&host_of(authority)?).then_some(())
+        };
+        if self.origins.contains(&canonical) || of_known_host().is_some() {
+            return Ok(());
+        }
+        Err(Refused::Origin(text.to_owned()))
+    }
+
+    fn knows(&self, name: &str) -> bool {
+        is_loopback(name) || self.hosts.iter().any(|host| host == name)
+    }
+}
+
+/// The host of `host`, `host:port`, `[v6]:port`, or a whole address like `v6`; lower case.
+fn host_of(text: &str) -> Option<String> {
+    let text = text.trim();
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Some(address.to_string());
+    }
+    let authority: Authority = text.parse().ok()?;
+    // `user@host` is nothing that a client of ours has a reason to send.
+    if text.contains('@') || authority.host().is_empty() {
+        return None;
+    }
+    let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+    let host = host.strip_suffix('.').unwrap_or(host);
+    Some(host.parse::<IpAddr>().map_or_else(|_| host.to_ascii_lowercase(), |address| address.to_string()))
+}
+
+/// What nearly every local client sends, seen without taking it apart.
+fn is_plain_loopback(host: &str) -> bool {
+    let name = host.split_once(':').map_or(host, |(name, _)| name);
+    matches!(name, "127.0.0.1" | "localhost")
+}
+
+fn is_loopback(name: &str) -> bool {
+    name == "localhost"
+        || name.ends_with(".localhost")
+        || name.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+}
+
+fn canonical_origin(origin: &str) -> String {
+    origin.trim().trim_end_matches('/').to_ascii_lowercase()
+}
+
+fn lossy(value: &HeaderValue) -> String {
+    String::from_utf8_lossy(value.as_bytes()).into_owned()
+}
+
+#[cfg(test)]
+mod tests;

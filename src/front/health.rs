@@ -1,0 +1,96 @@
+//! What probes ask, and the order to close.
+
+use std::net::SocketAddr;
+use std::time::{Duration, SystemTime};
+
+use http::{HeaderMap, StatusCode};
+use mcpvisor_actors::{ConnectionMetadata, Phase};
+use serde_json::{Map, Value, json};
+use tokio::time::timeout;
+
+use super::Front;
+use super::body::{self, HttpResponse};
+use super::rejection::Rejection;
+
+/// A service that does not answer itself for this long is not alive.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// Of the gateway specification whose `/health` and `/close` these are.
+const SPEC_VERSION: &str = "1.8.0";
+
+/// `GET /livez`
+pub(crate) async fn live(front: &Front) -> HttpResponse {
+    match front.launcher.alive(PATIENCE).await {
+        true => state(StatusCode::OK, "alive"),
+        false => state(StatusCode::SERVICE_UNAVAILABLE, "the registry does not answer"),
+    }
+}
+
+/// `GET /readyz`; a broken backend never unreadies us.
+pub(crate) async fn ready(front: &Front) -> HttpResponse {
+    match front.draining() {
+        Some(_) => state(StatusCode::SERVICE_UNAVAILABLE, "draining"),
+        None if front.launcher.alive(PATIENCE).await => state(StatusCode::OK, "ready"),
+        None => state(StatusCode::SERVICE_UNAVAILABLE, "the registry does not answer"),
+    }
+}
+
+/// `GET /health`
+pub(crate) async fn health(front: &Front) -> HttpResponse {
+    let listed = timeout(PATIENCE, front.launcher.list()).await;
+    let (alive, connections) = match listed {
+        Ok(connections) => (front.launcher.alive(PATIENCE).await, connections),
+        Err(_) => (false, Vec::new()),
+    };
+    let mut names: Vec<&String> = front.faces.keys().collect();
+    names.sort_unstable();
+    let servers: Map<String, Value> =
+        names.into_iter().map(|name| (name.clone(), server(name, &connections))).collect();
+    let healthy = alive && servers.values().all(|server| server["status"] != "error");
+    let status = if alive { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let report = json!({
+        "status": if healthy { "healthy" } else { "unhealthy" },
+        "specVersion": SPEC_VERSION,
+        "gatewayVersion": env!("CARGO_PKG_VERSION"),
+        "servers": servers,
+    });
+    body::json(status, report.to_string())
+}
+
+/// `POST /close`: the drain begins; the program exits when it is over.
+pub(crate) fn close(front: &Front, headers: &HeaderMap, peer: SocketAddr) -> Result<HttpResponse, Rejection> {
+    if front.auth.is_required() {
+        front.principal(headers)?;
+    } else if !peer.ip().to_canonical().is_loopback() {
+        let text = "without auth.keys only this machine may close the service";
+        return Err(Rejection::new(StatusCode::FORBIDDEN, super::rejection::INVALID_REQUEST, text));
+    }
+    if front.draining() == Some(true) {
+        return Ok(body::json(
+            StatusCode::GONE,
+            json!({"error": "Gateway has already been closed"}).to_string(),
+        ));
+    }
+    front.begin_drain(true);
+    front.shutdown.cancel();
+    let report = json!({
+        "status": "closed",
+        "message": "Gateway shutdown initiated",
+        "serversTerminated": front.faces.len(),
+    });
+    Ok(body::json(StatusCode::OK, report.to_string()))
+}
+
+/// `error` if every connection is stopped, `stopped` if there is none.
+fn server(name: &str, connections: &[ConnectionMetadata]) -> Value {
+    let own = || connections.iter().filter(|connection| &*connection.key.backend_id == name);
+    let Some(oldest) = own().map(|connection| connection.created_at).min() else {
+        return json!({ "status": "stopped", "uptime": 0 });
+    };
+    let status = if own().all(|connection| connection.phase == Phase::Stopped) { "error" } else { "running" };
+    let uptime = SystemTime::now().duration_since(oldest).unwrap_or_default();
+    json!({ "status": status, "uptime": uptime.as_secs() })
+}
+
+fn state(status: StatusCode, text: &str) -> HttpResponse {
+    body::json(status, json!({ "status": text }).to_string())
+}

@@ -1,0 +1,68 @@
+//! A request to a backend that has passed the gate: who asks, what of, with which headers.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName, StatusCode};
+use mcpvisor_actors::Refusal;
+
+use super::Front;
+use super::face::Face;
+use super::measure::{count_auth_failure, count_refusal};
+use super::rejection::Rejection;
+use super::session::Session;
+use super::version::unknown_version;
+
+/// Names the session of a request.
+pub(crate) const SESSION_HEADER: HeaderName = HeaderName::from_static("mcp-session-id");
+
+/// See the module.
+pub(crate) struct Inbound<'a> {
+    pub(crate) front: &'a Front,
+    pub(crate) face: Arc<Face>,
+    pub(crate) principal: Arc<str>,
+    pub(crate) headers: &'a HeaderMap,
+}
+
+impl Inbound<'_> {
+    /// The session that the request names, if it is the principal's and on this backend.
+    ///
+    /// Whatever is wrong with the session, the client is told the same; `id` is that of the request.
+    pub(crate) fn session(&self, id: Option<&[u8]>) -> Result<Arc<Session>, Rejection> {
+        let Some(name) = self.headers.get(SESSION_HEADER) else {
+            let text =
+                "Mcp-Session-Id is missing: send initialize first, then the header that its answer carried";
+            return Err(Rejection::invalid(id, text));
+        };
+        let session = name.to_str().ok().and_then(|name| self.front.sessions.table().get(name));
+        let session = session.ok_or_else(Rejection::no_such_session)?;
+        if session.principal() != &*self.principal {
+            count_auth_failure("foreign_session");
+            return Err(Rejection::no_such_session());
+        }
+        if session.face().name != self.face.name {
+            return Err(Rejection::no_such_session());
+        }
+        self.check_version(&session, id)?;
+        session.touch();
+        Ok(session)
+    }
+
+    /// Refuses what would be new work, once the service is ending.
+    pub(crate) fn check_draining(&self, id: Option<&[u8]>) -> Result<(), Rejection> {
+        let Some(close) = self.front.draining() else { return Ok(()) };
+        let refusal = Refusal::ShuttingDown { backend: self.face.name.clone(), close };
+        count_refusal(&self.face.name, &refusal);
+        let rejection = Rejection::refused(id, StatusCode::SERVICE_UNAVAILABLE, &refusal);
+        Err(rejection.retry_after(self.front.config.gateway.drain_timeout))
+    }
+
+    fn check_version(&self, session: &Session, id: Option<&[u8]>) -> Result<(), Rejection> {
+        let Some(version) = unknown_version(self.headers, session.version_name()) else { return Ok(()) };
+        let version = String::from_utf8_lossy(version);
+        let text = format!(
+            "MCP-Protocol-Version '{version}' is unknown here: send the one negotiated, '{}'",
+            session.version_name()
+        );
+        Err(Rejection::invalid(id, &text))
+    }
+}

@@ -1,0 +1,132 @@
+//! `initialize`: the beginning of a session.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderValue, StatusCode};
+use mcpvisor_actors::message::Envelope;
+use mcpvisor_actors::{ConnectionKey, EndCause, Overload, Refusal, SessionRecord};
+
+use super::body::{self, HttpResponse};
+use super::inbound::{Inbound, SESSION_HEADER};
+use super::measure::{Operation, count_refusal};
+use super::rejection::{INTERNAL_ERROR, Rejection};
+use super::session::{Mailbox, Room, Session, SessionMsg, Sink, Table};
+use super::version::Version;
+
+/// When it may be worth trying again where there are too many sessions: some end all the time.
+const SESSIONS_RETRY: Duration = Duration::from_secs(10);
+
+/// Launches the backend for a new session and answers with what it says. A session id that the client
+/// may still have is no obstacle: a client that starts anew must always be able to.
+pub(crate) async fn initialize(inbound: Inbound<'_>, message: Envelope) -> Result<HttpResponse, Rejection> {
+    let id = message.id_bytes().unwrap_or_default();
+    let mut operation = Operation::begin(&inbound.face, Some("initialize"), Version::Other);
+    let opening = Opening::begin(&inbound, &message).await?;
+    let attached = opening.session.route().attach().await;
+    let (answer, accepted) = match attached {
+        Ok(attached) => {
+            let answer = Envelope::parse(attached.answer.clone()).map(|answer| answer.with_id(&id));
+            (answer.unwrap_or(attached.answer), attached.accepted)
+        }
+        Err(refusal) => {
+            operation.finish(Some(&Err(refusal.clone())));
+            return Ok(body::json(StatusCode::OK, refusal.to_message(Some(&id))));
+        }
+    };
+    let mut response = body::json(StatusCode::OK, answer.clone());
+    if accepted {
+        let name = HeaderValue::from_str(opening.session.id()).map_err(|_| internal(&id))?;
+        response.headers_mut().insert(SESSION_HEADER, name);
+        operation.speaks(opening.accept());
+    }
+    operation.finish(Some(&Ok(answer)));
+    Ok(response)
+}
+
+/// A session that is being made. Dropped before it was accepted (an error, or a client that has gone),
+/// it leaves nothing behind.
+struct Opening<'a> {
+    table: &'a Arc<Table>,
+    session: Arc<Session>,
+    /// Given away once the session is accepted.
+    room: Option<Room>,
+}
+
+impl<'a> Opening<'a> {
+    async fn begin(inbound: &Inbound<'a>, message: &Envelope) -> Result<Self, Rejection> {
+        let id = message.id();
+        let sessions = &inbound.front.sessions;
+        let room = sessions.table().room().ok_or_else(|| too_many(inbound, id))?;
+        let name: Arc<str> = random_id().ok_or_else(|| internal(id.unwrap_or(b"null")))?.into();
+        let mailbox = Arc::new(Mailbox::default());
+        let key = ConnectionKey::new(inbound.face.name.clone(), name.clone());
+        let record = SessionRecord::new(&*inbound.principal, message.bytes().clone());
+        let sink = Box::new(Sink(mailbox.clone()));
+        let route = inbound.front.launcher.route(key, record, sink);
+        let route = route.map_err(|refusal| Rejection::refused(id, StatusCode::NOT_FOUND, &refusal))?;
+        let (principal, face) = (inbound.principal.clone(), inbound.face.clone());
+        let session = Arc::new(Session::new(name, principal, face, route, mailbox));
+        let opening = Self { table: sessions.table(), session: session.clone(), room: Some(room) };
+        if !sessions.spawn(session).await {
+            return Err(internal(id.unwrap_or(b"null")));
+        }
+        Ok(opening)
+    }
+
+    /// The session is there from now on; returns the revision that it speaks.
+    fn accept(mut self) -> Version {
+        let version = self.session.route().record().protocol_version();
+        self.session.negotiate(version.as_deref().unwrap_or_default());
+        self.session.touch();
+        if let Some(room) = self.room.take() {
+            self.table.insert(self.session.clone(), room);
+        }
+        self.session.version()
+    }
+}
+
+impl Drop for Opening<'_> {
+    fn drop(&mut self) {
+        if self.room.is_some() {
+            self.session.route().end(EndCause::Delete);
+            self.session.send(SessionMsg::End);
+        }
+    }
+}
+
+/// 160 random bits: the id of a session is the key to it.
+fn random_id() -> Option<String> {
+    use std::fmt::Write;
+    let mut bytes = [0u8; 20];
+    getrandom::fill(&mut bytes).ok()?;
+    Some(bytes.iter().fold(String::with_capacity(40), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    }))
+}
+
+fn too_many(inbound: &Inbound<'_>, id: Option<&[u8]>) -> Rejection {
+    let backend = inbound.face.name.clone();
+    let refusal = Refusal::Overloaded { backend, what: Overload::Sessions, retry_after: SESSIONS_RETRY };
+    count_refusal(&inbound.face.name, &refusal);
+    Rejection::refused(id, StatusCode::SERVICE_UNAVAILABLE, &refusal).retry_after(SESSIONS_RETRY)
+}
+
+fn internal(id: &[u8]) -> Rejection {
+    let text = "the session could not be made; please report this";
+    Rejection::answering(Some(id), StatusCode::INTERNAL_SERVER_ERROR, INTERNAL_ERROR, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_id_cannot_be_guessed_and_fits_a_header() {
+        let (one, other) = (random_id().unwrap(), random_id().unwrap());
+        assert_ne!(one, other);
+        assert_eq!(one.len(), 40);
+        assert!(one.bytes().all(|byte| byte.is_ascii_graphic()));
+    }
+}

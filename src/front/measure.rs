@@ -1,0 +1,215 @@
+//! What is counted of requests and responses. Handles are kept per thread: finding one by its labels
+//! costs more than using it.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use http::StatusCode;
+use mcpvisor_actors::message::{Envelope, Kind};
+use mcpvisor_actors::{Answer, Refusal};
+use metrics::{Counter, Gauge, Histogram, SharedString, counter, histogram};
+use tokio::time::Instant;
+
+use super::face::Face;
+use super::version::Version;
+
+/// The methods of the protocol that a client can send; others are counted as one.
+const METHODS: [&str; 15] = [
+    "_OTHER",
+    "initialize",
+    "ping",
+    "tools/list",
+    "tools/call",
+    "prompts/list",
+    "prompts/get",
+    "resources/list",
+    "resources/templates/list",
+    "resources/read",
+    "resources/subscribe",
+    "resources/unsubscribe",
+    "completion/complete",
+    "logging/setLevel",
+    "tasks/get",
+];
+/// Answers longer than this are not searched for an error: errors are short.
+const LONGEST_ERROR: usize = 16 << 10;
+/// The errors of our own, as `contract.md` names them.
+const KINDS: [&str; 7] = [
+    "backend_lost",
+    "backend_unavailable",
+    "timeout",
+    "overloaded",
+    "shutting_down",
+    "launch_failed",
+    "session_ended",
+];
+
+type OperationKey = (usize, &'static str, Version, &'static str);
+
+thread_local! {
+    static OPERATIONS: RefCell<HashMap<OperationKey, Histogram>> = RefCell::default();
+    static RESPONSES: RefCell<HashMap<(&'static str, u16), Counter>> = RefCell::default();
+}
+
+/// One request, from its arrival to its answer.
+pub(crate) struct Operation {
+    face: Arc<Face>,
+    method: &'static str,
+    version: Version,
+    start: Instant,
+}
+
+/// Counts a stream for as long as it is open.
+pub(crate) struct OpenStream(Gauge);
+
+impl Operation {
+    pub(crate) fn begin(face: &Arc<Face>, method: Option<&str>, version: Version) -> Self {
+        let known = METHODS.into_iter().find(|known| Some(*known) == method);
+        Self { face: face.clone(), method: known.unwrap_or(METHODS[0]), version, start: Instant::now() }
+    }
+
+    /// The revision has only now been agreed on.
+    pub(crate) fn speaks(&mut self, version: Version) {
+        self.version = version;
+    }
+
+    /// The answer is there; `None` = it was lost here.
+    pub(crate) fn finish(&self, answer: Option<&Answer>) {
+        let error_type = match answer {
+            Some(Ok(answer)) => error_type(answer, self.method),
+            Some(Err(refusal)) => {
+                count_refusal(&self.face.name, refusal);
+                refusal.kind()
+            }
+            None => "internal",
+        };
+        let key = (self.face.index, self.method, self.version, error_type);
+        let seconds = self.start.elapsed().as_secs_f64();
+        OPERATIONS.with_borrow_mut(|handles| {
+            handles.entry(key).or_insert_with(|| self.histogram(error_type)).record(seconds);
+        });
+    }
+
+    fn histogram(&self, error_type: &'static str) -> Histogram {
+        histogram!(
+            "mcp_server_operation_duration_seconds",
+            "backend" => SharedString::from(self.face.name.clone()),
+            "mcp_method_name" => self.method,
+            "error_type" => error_type,
+            "network_transport" => "tcp",
+            "mcp_protocol_version" => self.version.as_str(),
+        )
+    }
+}
+
+impl OpenStream {
+    pub(crate) fn new(gauge: &Gauge) -> Self {
+        gauge.increment(1.0);
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
+    }
+}
+
+/// Counts a response. `route` is from a closed set.
+pub(crate) fn count_response(route: &'static str, status: StatusCode) {
+    let code = status.as_u16();
+    RESPONSES.with_borrow_mut(|handles| {
+        let handle = handles.entry((route, code)).or_insert_with(
+            || counter!("mcpvisor_http_responses_total", "route" => route, "code" => code.to_string()),
+        );
+        handle.increment(1);
+    });
+}
+
+/// Counts an error of our own that a client saw.
+pub(crate) fn count_refusal(backend: &Arc<str>, refusal: &Refusal) {
+    if KINDS.contains(&refusal.kind()) {
+        errors_of(backend, refusal.kind()).increment(1);
+    }
+}
+
+/// Counts credentials, or a session, that let nobody in.
+pub(crate) fn count_auth_failure(reason: &'static str) {
+    counter!("mcpvisor_auth_failures_total", "reason" => reason).increment(1);
+}
+
+/// Counters that are born at one never show an increase: they begin at zero.
+pub(crate) fn register_errors(backend: &Arc<str>) {
+    for kind in KINDS {
+        errors_of(backend, kind).increment(0);
+    }
+}
+
+fn errors_of(backend: &Arc<str>, kind: &'static str) -> Counter {
+    counter!("mcpvisor_request_errors_total", "backend" => SharedString::from(backend.clone()), "kind" => kind)
+}
+
+/// `""` for a result; the code of an error, as far as the set of codes is closed.
+fn error_type(answer: &bytes::Bytes, method: &str) -> &'static str {
+    if answer.len() > LONGEST_ERROR {
+        return "";
+    }
+    if method == "tools/call" && says_is_error(answer) {
+        return "tool_error";
+    }
+    // A result may well speak of an error; only then is it worth a closer look.
+    if memchr::memmem::find(answer, br#""error""#).is_none() {
+        return "";
+    }
+    match Envelope::parse(answer.clone()) {
+        Ok(message) if message.kind() == Kind::Error => code_name(message.body().unwrap_or_default()),
+        _ => "",
+    }
+}
+
+fn code_name(error: &[u8]) -> &'static str {
+    let value: Option<serde_json::Value> = serde_json::from_slice(error).ok();
+    match value.as_ref().and_then(|error| error.get("code")?.as_i64()) {
+        Some(-32700) => "-32700",
+        Some(-32600) => "-32600",
+        Some(-32601) => "-32601",
+        Some(-32602) => "-32602",
+        Some(-32603) => "-32603",
+        Some(-32002) => "-32002",
+        Some(-32042) => "-32042",
+        _ => "_OTHER",
+    }
+}
+
+/// Whether a tool's result says `"isError": true`. Inside a string the quotes would have backslashes.
+fn says_is_error(answer: &[u8]) -> bool {
+    const FIELD: &[u8] = br#""isError""#;
+    memchr::memmem::find_iter(answer, FIELD).any(|at| {
+        let rest = answer.get(at + FIELD.len()..).unwrap_or_default().trim_ascii_start();
+        rest.strip_prefix(b":").is_some_and(|rest| rest.trim_ascii_start().starts_with(b"true"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(answer: &str, method: &str) -> &'static str {
+        error_type(&bytes::Bytes::copy_from_slice(answer.as_bytes()), method)
+    }
+
+    #[test]
+    fn failures_are_told_apart_from_talk_of_failures() {
+        assert_eq!(kind(r#"{"jsonrpc":"2.0","id":1,"result":{"error":"none"}}"#, "ping"), "");
+        assert_eq!(
+            kind(r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"no"}}"#, "ping"),
+            "-32601"
+        );
+        assert_eq!(kind(r#"{"jsonrpc":"2.0","id":1,"error":{"code":7,"message":"no"}}"#, "ping"), "_OTHER");
+        let tool = r#"{"jsonrpc":"2.0","id":1,"result":{"content":[],"isError" : true}}"#;
+        assert_eq!(kind(tool, "tools/call"), "tool_error");
+        assert_eq!(kind(tool, "tools/list"), "");
+        assert_eq!(kind(r#"{"result":{"text":"\"isError\":true","isError":false}}"#, "tools/call"), "");
+    }
+}

@@ -1,0 +1,78 @@
+//! A request that goes no further: a status, and an error that says what would be right.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use mcpvisor_actors::{Refusal, message};
+
+use super::body::{self, HttpResponse};
+
+/// JSON-RPC: the bytes are no JSON.
+pub(crate) const PARSE_ERROR: i32 = -32700;
+/// JSON-RPC: no request that the protocol knows.
+pub(crate) const INVALID_REQUEST: i32 = -32600;
+/// JSON-RPC: something failed here.
+pub(crate) const INTERNAL_ERROR: i32 = -32603;
+/// What the SDKs' own servers answer beside a 404; some clients look for it before they start anew.
+const SESSION_NOT_FOUND: i32 = -32001;
+
+/// Why a request got no further, with everything its client is told.
+#[derive(Debug)]
+pub(crate) struct Rejection {
+    status: StatusCode,
+    body: Bytes,
+    header: Option<(HeaderName, HeaderValue)>,
+}
+
+impl Rejection {
+    /// A JSON-RPC error that answers no request in particular.
+    pub(crate) fn new(status: StatusCode, code: i32, text: &str) -> Self {
+        Self::answering(None, status, code, text)
+    }
+
+    /// A JSON-RPC error that answers the request with that id (raw JSON).
+    pub(crate) fn answering(id: Option<&[u8]>, status: StatusCode, code: i32, text: &str) -> Self {
+        Self { status, body: message::error(id, code, text, None), header: None }
+    }
+
+    /// 400 with `-32600`.
+    pub(crate) fn invalid(id: Option<&[u8]>, text: &str) -> Self {
+        Self::answering(id, StatusCode::BAD_REQUEST, INVALID_REQUEST, text)
+    }
+
+    /// An error of our own, outside any session.
+    pub(crate) fn refused(id: Option<&[u8]>, status: StatusCode, refusal: &Refusal) -> Self {
+        Self { status, body: refusal.to_message(id), header: None }
+    }
+
+    /// Unknown, ended or another principal's: the answer must not tell which.
+    pub(crate) fn no_such_session() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            SESSION_NOT_FOUND,
+            "Session not found: begin a new one with initialize",
+        )
+    }
+
+    /// With `Retry-After`.
+    pub(crate) fn retry_after(self, wait: Duration) -> Self {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        self.with(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)))
+    }
+
+    /// With one more header.
+    pub(crate) fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.header = Some((name, value));
+        self
+    }
+
+    /// The response.
+    pub(crate) fn into_response(self) -> HttpResponse {
+        let mut response = body::json(self.status, self.body);
+        if let Some((name, value)) = self.header {
+            response.headers_mut().insert(name, value);
+        }
+        response
+    }
+}

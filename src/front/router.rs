@@ -1,0 +1,237 @@
+//! From a path and a method to whoever answers; from an answer to its HTTP form.
+
+use std::net::SocketAddr;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
+use hyper::body::Incoming;
+use mcpvisor_actors::{ConnectionKey, SessionEvent, SessionRecord, SessionSink};
+use serde_json::json;
+
+use super::body::{self, HttpResponse};
+use super::gate::Refused;
+use super::inbound::{Inbound, SESSION_HEADER};
+use super::rejection::{INVALID_REQUEST, Rejection};
+use super::{Front, feed, health, measure, post};
+
+/// What a path leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Target<'a> {
+    /// `/mcp/{backend}`
+    Backend(&'a str),
+    /// `/mcp`
+    Unified,
+    Health,
+    Live,
+    Ready,
+    Close,
+    Nothing,
+}
+
+impl<'a> Target<'a> {
+    fn of(path: &'a str) -> Self {
+        let path = path.strip_suffix('/').unwrap_or(path);
+        if let Some(name) = path.strip_prefix("/mcp/") {
+            return if name.is_empty() || name.contains('/') { Self::Nothing } else { Self::Backend(name) };
+        }
+        match path {
+            "/mcp" => Self::Unified,
+            "/health" => Self::Health,
+            "/livez" => Self::Live,
+            "/readyz" => Self::Ready,
+            "/close" => Self::Close,
+            _ => Self::Nothing,
+        }
+    }
+
+    /// The value of the metric label `route`.
+    fn label(self) -> &'static str {
+        match self {
+            Self::Backend(_) => "mcp",
+            Self::Unified => "mcp_unified",
+            Self::Health => "health",
+            Self::Live => "livez",
+            Self::Ready => "readyz",
+            Self::Close => "close",
+            Self::Nothing => "other",
+        }
+    }
+
+    /// The methods it knows besides OPTIONS.
+    fn methods(self) -> &'static str {
+        match self {
+            Self::Backend(_) | Self::Unified => "GET, POST, DELETE, OPTIONS",
+            Self::Close => "POST, OPTIONS",
+            Self::Health | Self::Live | Self::Ready | Self::Nothing => "GET, HEAD, OPTIONS",
+        }
+    }
+}
+
+impl Front {
+    /// Answers one request. Whatever happens, there is an answer.
+    pub(super) async fn respond(&self, request: Request<Incoming>, peer: SocketAddr) -> HttpResponse {
+        let (parts, body) = request.into_parts();
+        let target = Target::of(parts.uri.path());
+        let answered = self.answer(&parts, body, target, peer).await;
+        let mut response = answered.unwrap_or_else(Rejection::into_response);
+        measure::count_response(target.label(), response.status());
+        if let Some(origin) = parts.headers.get(header::ORIGIN) {
+            allow_origin(&mut response, origin);
+        }
+        response
+    }
+
+    async fn answer(
+        &self,
+        parts: &http::request::Parts,
+        body: Incoming,
+        target: Target<'_>,
+        peer: SocketAddr,
+    ) -> Result<HttpResponse, Rejection> {
+        // A probe asks by whatever address it has, and learns nothing.
+        if !matches!(target, Target::Live | Target::Ready) {
+            self.gate.check(parts).map_err(|refused| not_let_in(&refused))?;
+        }
+        if parts.method == Method::OPTIONS {
+            return Ok(options(target, &parts.headers));
+        }
+        let reads = matches!(parts.method, Method::GET | Method::HEAD);
+        match target {
+            Target::Backend(name) => self.backend(parts, body, name).await,
+            Target::Unified => {
+                self.principal(&parts.headers)?;
+                Err(self.no_unified_endpoint())
+            }
+            Target::Health if reads => Ok(health::health(self).await),
+            Target::Live if reads => Ok(health::live(self).await),
+            Target::Ready if reads => Ok(health::ready(self).await),
+            Target::Close if parts.method == Method::POST => health::close(self, &parts.headers, peer),
+            Target::Nothing => Ok(nothing_here()),
+            _ => Err(wrong_method(target)),
+        }
+    }
+
+    async fn backend(
+        &self,
+        parts: &http::request::Parts,
+        body: Incoming,
+        name: &str,
+    ) -> Result<HttpResponse, Rejection> {
+        let principal = self.principal(&parts.headers)?;
+        let face = self.faces.get(name).cloned().ok_or_else(|| self.no_such_backend(name))?;
+        let inbound = Inbound { front: self, face, principal, headers: &parts.headers };
+        match parts.method {
+            Method::POST => post::post(inbound, body).await,
+            Method::GET => feed::get(inbound).await,
+            Method::DELETE => feed::delete(&inbound),
+            _ => Err(wrong_method(Target::Backend(name))),
+        }
+    }
+
+    fn no_such_backend(&self, name: &str) -> Rejection {
+        struct Nobody;
+        impl SessionSink for Nobody {
+            fn deliver(&self, _: SessionEvent) {}
+        }
+        // The launcher knows which name is nearest.
+        let record = SessionRecord::default();
+        match self.launcher.route(ConnectionKey::shared(name), record, Box::new(Nobody)) {
+            Err(refusal) => Rejection::refused(None, StatusCode::NOT_FOUND, &refusal),
+            Ok(_) => Rejection::new(
+                StatusCode::NOT_FOUND,
+                INVALID_REQUEST,
+                &format!("server '{name}' is disabled"),
+            ),
+        }
+    }
+
+    fn no_unified_endpoint(&self) -> Rejection {
+        let mut names: Vec<&str> = self.faces.keys().map(String::as_str).collect();
+        names.sort_unstable();
+        let text =
+            format!("name a backend: POST /mcp/{{backend}}, where backend is one of: {}", names.join(", "));
+        Rejection::new(StatusCode::NOT_FOUND, INVALID_REQUEST, &text)
+    }
+}
+
+fn nothing_here() -> HttpResponse {
+    let text = "nothing is here: MCP is at /mcp/{backend}, besides /health, /livez, /readyz and POST /close";
+    body::json(StatusCode::NOT_FOUND, json!({ "error": text }).to_string())
+}
+
+fn wrong_method(target: Target<'_>) -> Rejection {
+    let text = format!("method not allowed: use {}", target.methods());
+    Rejection::new(StatusCode::METHOD_NOT_ALLOWED, INVALID_REQUEST, &text)
+        .with(header::ALLOW, HeaderValue::from_static(target.methods()))
+}
+
+fn not_let_in(refused: &Refused) -> Rejection {
+    let (status, text) = match refused {
+        Refused::NoHost => (StatusCode::BAD_REQUEST, "the Host header is missing".to_owned()),
+        Refused::Host(host) => {
+            let text = format!(
+                "'{host}' is no name of this service: use its own, or add yours to auth.allowed_hosts"
+            );
+            (StatusCode::FORBIDDEN, text)
+        }
+        Refused::Origin(origin) => {
+            let text = format!("origin '{origin}' is not allowed: add it to auth.allowed_origins");
+            (StatusCode::FORBIDDEN, text)
+        }
+    };
+    Rejection::new(status, INVALID_REQUEST, &text)
+}
+
+/// What a browser asks before it lets a page speak to us; its origin has passed the gate.
+fn options(target: Target<'_>, headers: &HeaderMap) -> HttpResponse {
+    let mut response = body::empty(StatusCode::NO_CONTENT);
+    let methods = HeaderValue::from_static(target.methods());
+    let answer = response.headers_mut();
+    answer.insert(header::ALLOW, methods.clone());
+    if headers.contains_key(header::ORIGIN) {
+        const HEADERS: &str =
+            "authorization, content-type, accept, mcp-session-id, mcp-protocol-version, last-event-id";
+        answer.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
+        answer.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(HEADERS));
+        answer.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+    }
+    response
+}
+
+/// Lets a page of an accepted origin read the response. One that was refused gets nothing of use.
+fn allow_origin(response: &mut HttpResponse, origin: &HeaderValue) {
+    const EXPOSED: [HeaderName; 3] = [SESSION_HEADER, header::WWW_AUTHENTICATE, header::RETRY_AFTER];
+    if response.status() == StatusCode::FORBIDDEN {
+        return;
+    }
+    let headers = response.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+    let exposed = EXPOSED.each_ref().map(HeaderName::as_str).join(", ");
+    if let Ok(exposed) = HeaderValue::from_str(&exposed) {
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+    }
+    headers.append(header::VARY, HeaderValue::from_static("origin"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_lead_where_the_contract_says() {
+        for (path, target) in [
+            ("/mcp/demo", Target::Backend("demo")),
+            ("/mcp/demo/", Target::Backend("demo")),
+            ("/mcp", Target::Unified),
+            ("/mcp/", Target::Unified),
+            ("/mcp/demo/x", Target::Nothing),
+            ("/mcpx", Target::Nothing),
+            ("/", Target::Nothing),
+            ("/health", Target::Health),
+            ("/livez", Target::Live),
+            ("/readyz", Target::Ready),
+            ("/close", Target::Close),
+        ] {
+            assert_eq!(Target::of(path), target, "{path}");
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! A session as the front sees it: whom it belongs to, where its requests go, and its Session actor,
+//! which owns its streams.
+
+mod actor;
+mod outbox;
+mod replay;
+mod replies;
+mod sessions;
+mod table;
+
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use mcpvisor_actors::{Route, SessionEvent, SessionSink};
+use ractor::ActorRef;
+use tokio::time::Instant;
+
+pub(crate) use actor::{NotKept, OpenFeed, SessionMsg};
+pub(crate) use replay::{Bounds, Replay};
+pub(crate) use sessions::Sessions;
+pub(crate) use table::{Room, Table};
+
+use super::face::Face;
+use super::version::Version;
+
+/// Events that may be on their way to one reader; a reader that is further behind is cut off.
+const FEED: usize = 256;
+
+/// One session. The fast path (a request and its answer) touches nothing else.
+pub(crate) struct Session {
+    id: Arc<str>,
+    principal: Arc<str>,
+    face: Arc<Face>,
+    route: Route,
+    mailbox: Arc<Mailbox>,
+    negotiated: OnceLock<(Version, Box<str>)>,
+    opened: Instant,
+    /// Milliseconds after `opened`.
+    last_used: AtomicU64,
+    in_use: AtomicU32,
+    /// Whether server requests wait for a stream.
+    holds: AtomicBool,
+    /// Counters outside the actor, so that no id repeats after it was rebuilt.
+    streams: AtomicU64,
+    events: AtomicU64,
+}
+
+/// The address of a session's actor: empty before it starts, another after it was rebuilt.
+#[derive(Default)]
+pub(crate) struct Mailbox(ArcSwapOption<ActorRef<SessionMsg>>);
+
+/// Keeps a session from expiring.
+pub(crate) struct InUse(Arc<Session>);
+
+impl Session {
+    /// A session that has not been answered yet.
+    pub(crate) fn new(
+        id: Arc<str>,
+        principal: Arc<str>,
+        face: Arc<Face>,
+        route: Route,
+        mailbox: Arc<Mailbox>,
+    ) -> Self {
+        Self {
+            id,
+            principal,
+            face,
+            route,
+            mailbox,
+            negotiated: OnceLock::new(),
+            opened: Instant::now(),
+            last_used: AtomicU64::new(0),
+            in_use: AtomicU32::new(0),
+            holds: AtomicBool::new(false),
+            streams: AtomicU64::new(1),
+            events: AtomicU64::new(1),
+        }
+    }
+
+    pub(crate) fn id(&self) -> &Arc<str> {
+        &self.id
+    }
+
+    pub(crate) fn principal(&self) -> &str {
+        &self.principal
+    }
+
+    pub(crate) fn face(&self) -> &Arc<Face> {
+        &self.face
+    }
+
+    pub(crate) fn route(&self) -> &Route {
+        &self.route
+    }
+
+    /// The handshake is done; the session speaks this revision.
+    pub(crate) fn negotiate(&self, version: &str) {
+        // Only the first answer counts; a replayed handshake with another version ends the session.
+        let _ = self.negotiated.set((Version::of(version), version.into()));
+    }
+
+    /// The negotiated revision.
+    pub(crate) fn version(&self) -> Version {
+        self.negotiated.get().map_or(Version::V2025_03_26, |negotiated| negotiated.0)
+    }
+
+    /// Its name, as the backend wrote it.
+    pub(crate) fn version_name(&self) -> &str {
+        self.negotiated.get().map_or("", |negotiated| &negotiated.1)
+    }
+
+    /// Tells the actor. A message that finds none (it is being rebuilt, or the session is over) is lost,
+    /// with any reply channel in it.
+    pub(crate) fn send(&self, message: SessionMsg) {
+        self.mailbox.send(message);
+    }
+
+    pub(crate) fn mailbox(&self) -> &Mailbox {
+        &self.mailbox
+    }
+
+    /// Names the next stream of a POST.
+    pub(crate) fn next_stream(&self) -> u64 {
+        self.streams.fetch_add(1, Relaxed)
+    }
+
+    /// Numbers the next event of the standalone stream.
+    pub(crate) fn next_event(&self) -> u64 {
+        self.events.fetch_add(1, Relaxed)
+    }
+
+    /// The last number given by [`Session::next_event`].
+    pub(crate) fn last_event(&self) -> u64 {
+        self.events.load(Relaxed) - 1
+    }
+
+    pub(crate) fn holds(&self) -> bool {
+        self.holds.load(Relaxed)
+    }
+
+    pub(crate) fn set_holds(&self, holds: bool) {
+        self.holds.store(holds, Relaxed);
+    }
+
+    /// Notes a use now.
+    pub(crate) fn touch(&self) {
+        let now = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.last_used.store(now, Relaxed);
+    }
+
+    /// Notes a use that lasts.
+    pub(crate) fn begin_use(self: &Arc<Self>) -> InUse {
+        self.in_use.fetch_add(1, Relaxed);
+        InUse(self.clone())
+    }
+
+    /// How long nobody used it; zero while somebody does.
+    pub(crate) fn unused_for(&self) -> Duration {
+        if self.in_use.load(Relaxed) > 0 {
+            return Duration::ZERO;
+        }
+        self.opened.elapsed().saturating_sub(Duration::from_millis(self.last_used.load(Relaxed)))
+    }
+
+    /// How long it has been there.
+    pub(crate) fn age(&self) -> Duration {
+        self.opened.elapsed()
+    }
+}
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        self.0.touch();
+        self.0.in_use.fetch_sub(1, Relaxed);
+    }
+}
+
+impl Mailbox {
+    pub(crate) fn set(&self, actor: ActorRef<SessionMsg>) {
+        self.0.store(Some(Arc::new(actor)));
+    }
+
+    pub(crate) fn send(&self, message: SessionMsg) {
+        if let Some(actor) = self.0.load().as_ref() {
+            // Undeliverable: see `Session::send`.
+            drop(actor.send_message(message));
+        }
+    }
+}
+
+/// Carries what a backend says of its own accord to the session's actor.
+pub(crate) struct Sink(pub(crate) Arc<Mailbox>);
+
+impl SessionSink for Sink {
+    fn deliver(&self, event: SessionEvent) {
+        self.0.send(SessionMsg::Event(event));
+    }
+}

@@ -1,0 +1,219 @@
+//! The Sessions actor: the parent of every Session.
+//!
+//! * Owns: nothing that cannot be made again from the [`Table`].
+//! * Receives: sessions to start; their ends; the tick that expires those nobody uses.
+//! * Sends: the end to sessions that expired.
+//! * Dies when: the front ends. After a panic it is started again and takes up the sessions of the table.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use mcpvisor_actors::EndCause;
+use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, ActorRuntime, SpawnErr, SupervisionEvent};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::actor::{SessionActor, SessionMsg};
+use super::{Session, Table};
+
+/// Stopping takes no longer than one message that is being dealt with.
+const STOP: Duration = Duration::from_secs(1);
+
+/// The parent of all sessions, and the table they are found in.
+pub(crate) struct Sessions {
+    table: Arc<Table>,
+    address: Arc<Address>,
+    stopping: CancellationToken,
+}
+
+type Address = ArcSwapOption<ActorRef<SessionsMsg>>;
+
+enum SessionsMsg {
+    /// Starts the actor of a session; answered once it has a mailbox.
+    Start(Arc<Session>, oneshot::Sender<()>),
+    /// Ends what nobody used for `session.ttl`.
+    Tick,
+}
+
+struct SessionsActor;
+
+struct State {
+    table: Arc<Table>,
+    ttl: Duration,
+    children: HashMap<ActorId, Arc<Session>>,
+}
+
+impl Sessions {
+    /// Starts the actor on the current runtime; a session unused for `ttl` ends.
+    pub(crate) fn start(table: Arc<Table>, ttl: Duration) -> Self {
+        let (address, stopping) = (Arc::new(Address::empty()), CancellationToken::new());
+        let first = spawn(&table, ttl, &address);
+        tokio::spawn(keep_running(first, table.clone(), ttl, address.clone(), stopping.clone()));
+        Self { table, address, stopping }
+    }
+
+    /// Where sessions are found.
+    pub(crate) fn table(&self) -> &Arc<Table> {
+        &self.table
+    }
+
+    /// Starts the actor of a session. False if that is not possible now.
+    pub(crate) async fn spawn(&self, session: Arc<Session>) -> bool {
+        let (reply, started) = oneshot::channel();
+        self.send(SessionsMsg::Start(session, reply));
+        started.await.is_ok()
+    }
+
+    /// Ends every session's actor, and with it its streams; returns when they are gone.
+    pub(crate) async fn stop(&self) {
+        self.stopping.cancel();
+        if let Some(actor) = self.address.load_full() {
+            // Its children are killed with it; their states, and so their streams, are dropped.
+            let _ = actor.stop_and_wait(None, Some(STOP)).await;
+        }
+    }
+
+    fn send(&self, message: SessionsMsg) {
+        if let Some(actor) = self.address.load().as_ref() {
+            drop(actor.send_message(message));
+        }
+    }
+}
+
+type Running = JoinHandle<Result<JoinHandle<()>, SpawnErr>>;
+
+/// Starts the actor; it has an address at once.
+fn spawn(table: &Arc<Table>, ttl: Duration, address: &Address) -> Option<Running> {
+    let (actor, running) = ActorRuntime::spawn_instant(None, SessionsActor, (table.clone(), ttl)).ok()?;
+    address.store(Some(Arc::new(actor)));
+    Some(running)
+}
+
+/// Starts the actor again after every panic: sessions must not depend on its luck.
+async fn keep_running(
+    mut running: Option<Running>,
+    table: Arc<Table>,
+    ttl: Duration,
+    address: Arc<Address>,
+    stopping: CancellationToken,
+) {
+    while let Some(Ok(Ok(ended))) = match running {
+        Some(running) => Some(running.await),
+        None => None,
+    } {
+        let _ = ended.await;
+        if stopping.is_cancelled() {
+            return;
+        }
+        metrics::counter!("mcpvisor_supervisor_restarts_total", "actor" => "session").increment(1);
+        tracing::error!(
+            event = "actor.failed",
+            actor = "sessions",
+            "the parent of the sessions failed; it is started again"
+        );
+        running = spawn(&table, ttl, &address);
+    }
+    tracing::error!(
+        event = "actor.failed",
+        actor = "sessions",
+        "the parent of the sessions cannot be started"
+    );
+}
+
+impl Actor for SessionsActor {
+    type Msg = SessionsMsg;
+    type State = State;
+    type Arguments = (Arc<Table>, Duration);
+
+    async fn pre_start(
+        &self,
+        _: ActorRef<SessionsMsg>,
+        (table, ttl): Self::Arguments,
+    ) -> Result<State, ActorProcessingErr> {
+        Ok(State { table, ttl, children: HashMap::new() })
+    }
+
+    async fn post_start(
+        &self,
+        myself: ActorRef<SessionsMsg>,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        // Those of a parent before this one, which died with it.
+        for session in state.table.all() {
+            state.start(&myself, session).await?;
+        }
+        // Coarse: a session may live that much longer than its time.
+        let tick = (state.ttl / 10).clamp(Duration::from_millis(100), Duration::from_secs(60));
+        let _ = myself.send_interval(tick, || SessionsMsg::Tick);
+        Ok(())
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<SessionsMsg>,
+        message: SessionsMsg,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            SessionsMsg::Start(session, reply) => {
+                state.start(&myself, session).await?;
+                let _ = reply.send(()); // else whoever asked has gone, and ends the session
+            }
+            SessionsMsg::Tick => state.expire(),
+        }
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        myself: ActorRef<SessionsMsg>,
+        event: SupervisionEvent,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        match event {
+            SupervisionEvent::ActorTerminated(who, ..) => drop(state.children.remove(&who.get_id())),
+            SupervisionEvent::ActorFailed(who, error) => {
+                let Some(session) = state.children.remove(&who.get_id()) else { return Ok(()) };
+                let hash = session.route().key().session_hash();
+                let error = error.to_string();
+                tracing::error!(
+                    event = "actor.failed",
+                    actor = "session",
+                    session = hash,
+                    error,
+                    "it is started again"
+                );
+                metrics::counter!("mcpvisor_supervisor_restarts_total", "actor" => "session").increment(1);
+                state.start(&myself, session).await?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    async fn start(
+        &mut self,
+        myself: &ActorRef<SessionsMsg>,
+        session: Arc<Session>,
+    ) -> Result<(), ActorProcessingErr> {
+        let args = (session.clone(), self.table.clone());
+        let (actor, _) = Actor::spawn_linked(None, SessionActor, args, myself.get_cell()).await?;
+        self.children.insert(actor.get_id(), session.clone());
+        session.mailbox().set(actor);
+        Ok(())
+    }
+
+    fn expire(&self) {
+        for session in self.table.all() {
+            if session.unused_for() > self.ttl && self.table.remove(session.id(), EndCause::Ttl).is_some() {
+                session.route().end(EndCause::Ttl);
+                session.send(SessionMsg::End);
+            }
+        }
+    }
+}
