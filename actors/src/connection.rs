@@ -123,8 +123,8 @@ enum Life {
     Retiring { cause: Retire, by: Instant },
     /// The link is being closed in order.
     Closing,
-    /// A fault has come; its other half may still arrive.
-    Dying { fault: Fault },
+    /// A fault has come; until it is settled, its other half may still arrive.
+    Dying { fault: Fault, settled: bool },
     /// Nothing more will happen.
     Over,
 }

@@ -190,12 +190,9 @@ impl Launcher {
 
     /// The Registry is started by the Root after the Root itself.
     async fn started(&self) -> Result<(), StartError> {
-        for _ in 0..1000 {
-            if self.alive(Duration::from_secs(1)).await {
-                return Ok(());
-            }
-            tokio::task::yield_now().await;
-        }
-        Err(StartError::Root("the registry does not answer".to_owned()))
+        let (reply, answer) = oneshot::channel();
+        let asked = self.shared.address.send_to_next(RegistryMsg::Alive { reply }).await;
+        let answered = asked.is_ok() && answer.await.is_ok();
+        answered.then_some(()).ok_or_else(|| StartError::Root("the registry does not answer".to_owned()))
     }
 }

@@ -31,14 +31,14 @@ impl ConnectionState {
         match &mut self.life {
             Life::Opening | Life::Shaking(_) | Life::Ready | Life::Retiring { .. } => {}
             // The end of the stream, after the exit was seen: both halves are there.
-            Life::Dying { fault: first } if ended(first) && fault.reason == FaultReason::Eof => {
+            Life::Dying { fault: first, settled: false } if ended(first) && fault.reason == FaultReason::Eof => {
                 return self.last_words();
             }
             Life::Closing | Life::Dying { .. } | Life::Over => return,
         }
         let wait = fault.reason == FaultReason::Eof
             && self.link.as_ref().is_some_and(|link| link.stderr().is_some());
-        self.life = Life::Dying { fault };
+        self.life = Life::Dying { fault, settled: false };
         if wait { self.wait_for_other_half() } else { self.last_words() }
     }
 
@@ -56,9 +56,9 @@ impl ConnectionState {
         let launching = match &mut self.life {
             Life::Opening | Life::Shaking(_) => true,
             Life::Ready | Life::Retiring { .. } => false,
-            Life::Dying { fault: first } => {
+            Life::Dying { fault: first, settled } => {
                 self.metrics.exited("unexpected");
-                if first.reason == FaultReason::Eof {
+                if first.reason == FaultReason::Eof && !*settled {
                     *first = fault;
                     self.last_words();
                 }
@@ -70,7 +70,7 @@ impl ConnectionState {
         if launching {
             fault.detail.push_str(", before it had answered initialize");
         }
-        self.life = Life::Dying { fault };
+        self.life = Life::Dying { fault, settled: false };
         self.wait_for_other_half();
     }
 
@@ -81,7 +81,8 @@ impl ConnectionState {
 
     /// Ends what is left, and asks for the last words on standard error.
     pub(super) fn last_words(&mut self) {
-        if !matches!(self.life, Life::Dying { .. }) {
+        let Life::Dying { settled, .. } = &mut self.life else { return };
+        if std::mem::replace(settled, true) {
             return;
         }
         self.timer = None;
@@ -99,7 +100,7 @@ impl ConnectionState {
 
     /// Answers all that was in flight, or gives it back; then the Supervisor decides what follows.
     pub(super) fn die(&mut self, stderr: Option<String>) {
-        let Life::Dying { mut fault } = std::mem::replace(&mut self.life, Life::Over) else { return };
+        let Life::Dying { mut fault, .. } = std::mem::replace(&mut self.life, Life::Over) else { return };
         self.link = None;
         fault.stderr_tail = stderr.filter(|text| !text.is_empty());
         let fault = Arc::new(fault);

@@ -177,8 +177,8 @@ impl Link for StdioLink {
     }
 
     fn kill(&mut self) {
-        self.writer = None;
         let _ = self.orders.send(Order::Kill);
+        self.writer = None;
     }
 
     fn stderr(&self) -> Option<StderrTail> {

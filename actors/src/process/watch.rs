@@ -43,13 +43,23 @@ impl Process {
     /// the child is killed.
     ///
     /// The future may be dropped at any time: see [`Process`].
-    pub async fn watch(
+    pub fn watch(
+        mut self,
+        orders: UnboundedReceiver<Order>,
+        sweeper: Sweeper,
+        exited: impl FnOnce(ExitStatus) + Send,
+    ) -> impl Future<Output = Gone> + Send {
+        // Here and not in the future, which may be dropped before it has run at all.
+        self.sweeper = Some(sweeper.clone());
+        self.run(orders, sweeper, exited)
+    }
+
+    async fn run(
         mut self,
         orders: UnboundedReceiver<Order>,
         sweeper: Sweeper,
         exited: impl FnOnce(ExitStatus) + Send,
     ) -> Gone {
-        self.sweeper = Some(sweeper.clone());
         let Some(group) = &self.group else {
             return Gone { status: ExitStatus::Unknown, swept: 0, cpu_seconds: 0.0 };
         };
@@ -68,17 +78,15 @@ impl Drop for Process {
     fn drop(&mut self) {
         let Some(group) = self.group.take() else { return };
         group.kill();
-        if group.reap() && self.sweeper.is_none() {
+        let Ok(runtime) = Handle::try_current() else {
+            group.reap();
             return;
-        }
-        let Ok(runtime) = Handle::try_current() else { return };
+        };
         let (marker, sweeper) = (std::mem::take(&mut self.marker), self.sweeper.take());
         // Dropped unrun if the runtime is going: the kill is done, and init reaps.
         runtime.spawn(async move {
             group.ended().await;
-            if let Some(sweeper) = sweeper {
-                sweeper.sweep(&marker).await;
-            }
+            sweeper.unwrap_or_else(Sweeper::new).sweep(&marker).await;
             group.reap();
         });
     }

@@ -119,7 +119,8 @@ impl Search {
         self.environment.clear();
         let read = File::open(format!("/proc/{pid}/environ"))
             .and_then(|mut environ| environ.read_to_end(&mut self.environment));
-        if !matches!(read, Ok(length) if length > 0) && is_starting(pid) {
+        // What may not be read (pid 1 in a container, say) will not be readable a moment later either.
+        if matches!(read, Ok(0)) && is_starting(pid) {
             return Carries::Unclear;
         }
         marker_in(&self.environment, |marker| self.places.get(marker).copied())
