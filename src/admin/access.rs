@@ -1,0 +1,52 @@
+//! Who may use the admin listener.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use mcpvisor_config::{Auth, Config, Gateway};
+
+use super::error;
+use crate::auth::{AuthFailure, Authenticator};
+use crate::front::gate::{Gate, Refused};
+
+/// The same rules as on the main listener, with the admin listener's address and keys.
+pub(super) struct Access {
+    gate: Gate,
+    keys: Authenticator,
+}
+
+impl Access {
+    pub(super) fn new(config: &Config) -> Self {
+        let gateway = Gateway { listen: config.gateway.admin_listen.clone(), ..config.gateway.clone() };
+        let keys = Authenticator::new(&Auth { keys: config.auth.admin_keys.clone(), ..Auth::default() });
+        Self { gate: Gate::new(&gateway, &config.auth), keys }
+    }
+}
+
+pub(super) async fn check(State(access): State<Arc<Access>>, request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    if let Err(refused) = access.gate.check(&parts) {
+        let what = match refused {
+            Refused::NoHost => "a Host header is missing".to_owned(),
+            Refused::Host(host) => format!("'{host}' is not a name of this service; see auth.allowed_hosts"),
+            Refused::Origin(origin) => format!("origin '{origin}' may not ask; see auth.allowed_origins"),
+        };
+        return error(StatusCode::FORBIDDEN, what);
+    }
+    let Err(failure) = access.keys.principal(parts.headers.get(header::AUTHORIZATION)) else {
+        return next.run(Request::from_parts(parts, body)).await;
+    };
+    metrics::counter!("mcpvisor_auth_failures_total", "reason" => failure.as_str()).increment(1);
+    let mut response = error(
+        StatusCode::UNAUTHORIZED,
+        match failure {
+            AuthFailure::Missing => "send one of auth.admin_keys as Authorization: Bearer KEY",
+            AuthFailure::Invalid => "this is none of auth.admin_keys",
+        },
+    );
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    response
+}

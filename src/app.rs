@@ -1,0 +1,107 @@
+//! `mcpvisor serve`: wires the service together, runs it, drains it.
+
+mod drain;
+mod failure;
+mod listeners;
+mod runtime;
+pub mod settings;
+pub mod state_dir;
+mod stop;
+mod welcome;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use mcpvisor_actors::Launcher;
+use mcpvisor_config::Config;
+use tokio_util::sync::CancellationToken;
+
+pub use failure::{Failure, Outcome};
+
+use crate::admin::Admin;
+use crate::cli::ServeArguments;
+use crate::front::Front;
+use crate::telemetry;
+use drain::Ended;
+use listeners::Listeners;
+use settings::Settings;
+use state_dir::StateDir;
+use stop::Stops;
+
+/// How long dropped tasks may take at the very end. Dropping them is what kills children still alive.
+const LAST_TASKS: Duration = Duration::from_millis(500);
+
+/// Runs the service until it is told to end.
+///
+/// # Errors
+/// Everything that ends it in another way than a drain; see [`Failure`].
+pub fn serve(wanted: &ServeArguments) -> Outcome {
+    let settings =
+        settings::load_or_demo(&wanted.config, wanted.listen.clone(), wanted.admin_listen.clone())?;
+    telemetry::log::install(&settings.config.telemetry)?;
+    let metrics = telemetry::recorder::install()?;
+    mcpvisor_actors::prepare_process();
+    install_crypto();
+    let runtime = runtime::build(settings.config.gateway.workers)?;
+    let outcome = runtime.block_on(run(settings, metrics));
+    runtime.shutdown_timeout(LAST_TASKS);
+    outcome
+}
+
+/// Runs a short command on a small runtime.
+///
+/// # Errors
+/// The command's own.
+pub fn block_on<E: Into<Failure>>(command: impl Future<Output = Result<(), E>>) -> Outcome {
+    install_crypto();
+    let runtime = runtime::small()?;
+    let outcome = runtime.block_on(command);
+    // Reading standard input cannot be interrupted; waiting for it would keep an ended demo server alive.
+    runtime.shutdown_background();
+    outcome.map_err(Into::into)
+}
+
+async fn run(settings: Settings, metrics: telemetry::recorder::Metrics) -> Outcome {
+    let config = settings.config.clone();
+    let mut stops = Stops::listen().context("cannot listen for signals")?;
+    let listeners = Listeners::bind(&config.gateway, state_dir::running()).await?;
+    let state_dir = StateDir::take(&settings)?;
+
+    let closing = CancellationToken::new();
+    let launcher = launch(&config).await?;
+    if let Some(state_dir) = &state_dir {
+        state_dir.announce(&listeners.addresses, launcher.instance());
+    }
+    let front = Front::new(launcher.clone(), config.clone(), closing.clone());
+    let admin = Admin::new(launcher.clone(), config.clone(), metrics);
+
+    let (stop_front, stop_admin) = (CancellationToken::new(), CancellationToken::new());
+    let front_task = tokio::spawn(front.clone().serve(listeners.main, stop_front.clone()));
+    let admin_task = tokio::spawn(admin.serve(listeners.admin, stop_admin.clone()));
+    let (listen, admin_listen) = (listeners.addresses.main, listeners.addresses.admin);
+    tracing::info!(event = "service.started", version = crate::VERSION, %listen, %admin_listen, "started");
+    welcome::print(&settings, &listeners.addresses);
+
+    let end = tokio::select! {
+        signal = stops.next() => Ended::Signal(signal),
+        () = closing.cancelled() => Ended::Closed,
+        () = launcher.escalated() => Ended::GaveUp,
+    };
+    let service = drain::Service { config, launcher, front, front_task, stop_front, admin_task, stop_admin };
+    let outcome = service.end(end, &mut stops).await;
+    drop(state_dir);
+    outcome
+}
+
+/// The tree is told to drain by [`drain`], never by its token: that would skip the requests in flight.
+async fn launch(config: &Arc<Config>) -> Result<Launcher, Failure> {
+    let launcher = Launcher::new(config.clone(), CancellationToken::new()).await;
+    launcher.context("cannot start the supervision tree").map_err(Failure::Runtime)
+}
+
+/// Upstreams over TLS need a provider; a second call finds the first and changes nothing.
+fn install_crypto() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}

@@ -1,0 +1,81 @@
+//! The configuration of a run: what the user has, else the built-in demo.
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+use mcpvisor_config::{Config, LoadRequest, Note, Source, load};
+
+use super::Failure;
+
+/// The name of the built-in backend.
+pub(super) const DEMO: &str = "demo";
+
+/// Where configuration comes from.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct ConfigArguments {
+    /// Configuration file (TOML, JSON or YAML; an mcp.json as it is); - reads standard input. Repeatable: the
+    /// later wins
+    #[arg(short = 'c', long = "config", value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// One setting, over all files, such as pool.idle_timeout=10m. Repeatable
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub sets: Vec<String>,
+}
+
+/// What the service runs on.
+pub struct Settings {
+    /// Complete and checked.
+    pub config: Arc<Config>,
+    /// The files read, in order; empty for the built-in demo.
+    pub sources: Vec<PathBuf>,
+    /// What to tell the user.
+    pub notes: Vec<Note>,
+    /// Whether the built-in demo is served, for want of a configuration.
+    pub demo: bool,
+}
+
+/// Loads what was named, else what is found in the usual places, else the built-in demo.
+///
+/// # Errors
+/// Every problem of the configuration at once.
+pub fn load_or_demo(
+    wanted: &ConfigArguments,
+    listen: Option<String>,
+    admin_listen: Option<String>,
+) -> Result<Settings, Failure> {
+    let sources = wanted.files.iter().map(|file| Source::from_argument(file)).collect::<Result<Vec<_>, _>>();
+    let request = LoadRequest {
+        files: sources.context("cannot read standard input")?,
+        search: true,
+        folder: PathBuf::new(),
+        env: environment(),
+        sets: wanted.sets.clone(),
+        listen,
+        admin_listen,
+    };
+    let loaded = load(request.clone())?;
+    if !loaded.sources.is_empty() || !loaded.config.backends.is_empty() {
+        let config = Arc::new(loaded.config);
+        return Ok(Settings { config, sources: loaded.sources, notes: loaded.notes, demo: false });
+    }
+    let demo = load(LoadRequest { files: vec![demo_source()?], ..request })?;
+    Ok(Settings { config: Arc::new(demo.config), sources: Vec::new(), notes: demo.notes, demo: true })
+}
+
+/// A backend that runs this very program.
+fn demo_source() -> Result<Source, Failure> {
+    let program =
+        std::env::current_exe().context("cannot find the path of this program, to run its demo server")?;
+    let program = serde_json::to_string(&program.to_string_lossy().replace("${", "$${"))
+        .context("the path of this program is no text")?;
+    let text = format!("[backends.{DEMO}]\ncommand = {program}\nargs = [\"demo-server\"]\n");
+    Ok(Source::Text { name: "built-in demo".into(), text })
+}
+
+/// Names and values that are no UTF-8 cannot be configuration.
+fn environment() -> Vec<(String, String)> {
+    let text = |value: &OsStr| value.to_str().map(str::to_owned);
+    std::env::vars_os().filter_map(|(name, value)| Some((text(&name)?, text(&value)?))).collect()
+}

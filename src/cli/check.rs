@@ -1,0 +1,28 @@
+//! `mcpvisor check`
+
+use mcpvisor_config::to_toml_redacted;
+
+use super::print;
+use crate::app::Outcome;
+use crate::app::settings::{self, ConfigArguments};
+
+/// Prints the effective configuration on standard output, and what to know about it on standard error.
+///
+/// # Errors
+/// Every problem of the configuration at once.
+pub fn run(wanted: &ConfigArguments) -> Outcome {
+    let settings = settings::load_or_demo(wanted, None, None)?;
+    for note in &settings.notes {
+        eprintln!("note: {note}");
+    }
+    if settings.demo {
+        eprintln!("note: no configuration found: this is the built-in demo");
+    }
+    for source in &settings.sources {
+        eprintln!(
+            "read: {}",
+            if source.as_os_str() == "-" { "standard input".into() } else { source.display().to_string() }
+        );
+    }
+    print(&to_toml_redacted(&settings.config))
+}

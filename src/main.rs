@@ -1,0 +1,25 @@
+//! mcpvisor: launches, supervises and serves MCP servers.
+//!
+//! Every command is one function; what it returns is the exit code (`app::Failure`).
+
+use std::process::ExitCode;
+
+use mcpvisor::cli::{self, Command};
+use mcpvisor::{app, demo};
+
+fn main() -> ExitCode {
+    let command = match cli::parse(std::env::args_os()) {
+        Ok(command) => command,
+        Err(answered) => return answered,
+    };
+    let outcome = match command {
+        Command::Serve(wanted) => app::serve(&wanted),
+        Command::Check(wanted) => cli::check::run(&wanted),
+        Command::DemoServer => app::block_on(demo::serve_stdio()),
+        Command::Tools(wanted) => app::block_on(cli::tools::run(wanted)),
+        Command::Call(wanted) => app::block_on(cli::call::run(wanted)),
+        Command::Status(wanted) => app::block_on(cli::status::run(wanted)),
+        Command::Completions { shell } => cli::completions(shell),
+    };
+    outcome.map_or_else(|failure| failure.report(), |()| ExitCode::SUCCESS)
+}
