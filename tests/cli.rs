@@ -95,7 +95,11 @@ fn a_crash_in_the_middle_of_a_session_is_an_error_of_one_call_and_seen_in_status
     assert_eq!(out(&calls), "1\n2\n1\n", "{}", err(&calls));
     assert!(err(&calls).contains("-31001") && err(&calls).contains("exit"), "{}", err(&calls));
     assert_eq!(calls.status.code(), Some(1));
-    assert!(service.metrics().contains("mcpvisor_restarts_total{backend=\"demo\",reason=\"exit\"} 1"));
+    assert!(
+        service.metrics().contains("mcpvisor_restarts_total{backend=\"demo\",reason=\"exit\"} 1"),
+        "{}",
+        world.logged()
+    );
     let status = world.run(&["status", "--json"]);
     let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
     assert_eq!(status["backends"][0]["restarts"], 1, "{status:#}");
@@ -158,9 +162,7 @@ fn sigterm_lets_the_call_in_flight_finish_and_leaves_no_child() {
     let mut call = world.command(&["call", &url, "sleep", "ms=1500"]);
     let call = std::thread::spawn(move || call.output().unwrap());
     let children = service.children();
-    let in_flight =
-        || http(&service.admin, "GET", "/api/v1/connections").1.contains("\"in_flight\":1").then_some(());
-    eventually("the call is in flight", in_flight);
+    service.is_calling();
     service.signal(Signal::TERM);
     assert_eq!(service.ended().code(), Some(0));
     let call = call.join().unwrap();
@@ -178,6 +180,7 @@ fn a_second_signal_ends_everything_at_once() {
     let mut call = world.command(&["call", &url, "sleep", "ms=60000"]);
     let call = std::thread::spawn(move || call.output().unwrap());
     let children = service.children();
+    service.is_calling();
     service.signal(Signal::INT);
     let draining = || (http(&service.main, "GET", "/readyz").0 == 503).then_some(());
     eventually("it drains", draining);

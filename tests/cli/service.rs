@@ -150,15 +150,24 @@ impl Service {
         http(&self.admin, "GET", "/metrics").1
     }
 
+    /// The connections, as the admin API tells them.
+    pub fn connections(&self) -> Vec<serde_json::Value> {
+        let (_, body) = http(&self.admin, "GET", "/api/v1/connections");
+        let view: serde_json::Value = serde_json::from_str(&body).unwrap();
+        view["connections"].as_array().unwrap().clone()
+    }
+
     /// The processes of the connections it has, once there are some.
     pub fn children(&self) -> Vec<u32> {
-        let pids = || {
-            let (_, body) = http(&self.admin, "GET", "/api/v1/connections");
-            let view: serde_json::Value = serde_json::from_str(&body).unwrap();
-            let connections = view["connections"].as_array().unwrap().clone();
-            connections.iter().filter_map(|found| found["pid"].as_u64()).map(|pid| pid as u32).collect()
-        };
-        eventually("a child runs", || Some(pids()).filter(|pids: &Vec<u32>| !pids.is_empty()))
+        let pid = |found: serde_json::Value| u32::try_from(found["pid"].as_u64()?).ok();
+        let pids = || self.connections().into_iter().filter_map(pid).collect::<Vec<_>>();
+        eventually("a child runs", || Some(pids()).filter(|pids| !pids.is_empty()))
+    }
+
+    /// Waits until a `mcpvisor call` has listed the tools and its call is in flight.
+    pub fn is_calling(&self) {
+        let calling = |found: &serde_json::Value| found["request_count"] == 2 && found["in_flight"] == 1;
+        eventually("the call is in flight", || self.connections().iter().any(calling).then_some(()));
     }
 }
 
