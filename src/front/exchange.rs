@@ -1,7 +1,7 @@
 //! Requests inside a session, to their answers: the hot path.
 //!
-//! JSON in one piece when the answer is the first thing to say; a stream when something precedes it, or
-//! when it takes so long that somebody on the way might think it lost.
+//! JSON in one piece when the answer is the first thing to say; a stream when something precedes it, when
+//! it takes so long that somebody on the way might think it lost, or when the client prefers one.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -19,11 +19,16 @@ use super::measure::Operation;
 use super::rejection::Rejection;
 use super::session::{Session, SessionMsg};
 
-/// Sends one request to the backend and answers with what it says.
-pub(crate) async fn one(session: &Arc<Session>, message: Envelope) -> Result<HttpResponse, Rejection> {
+/// Sends one request to the backend and answers with what it says. `as_stream`: the client would rather
+/// have a stream, which it can resume.
+pub(crate) async fn one(
+    session: &Arc<Session>,
+    message: Envelope,
+    as_stream: bool,
+) -> Result<HttpResponse, Rejection> {
     let mut source = send(session, message);
     let held = held_requests(session).await;
-    if held.is_empty() {
+    if held.is_empty() && !as_stream {
         let first = poll_fn(|cx| source.poll_first(cx));
         if let Ok(false) = timeout(session.face().keep_alive, first).await {
             return Ok(match source.take_answer() {

@@ -30,6 +30,25 @@ pub(crate) fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
     !any || best.is_some_and(|(_, wanted)| wanted)
 }
 
+/// Whether the client would rather have a stream: it gives it the higher quality, or names it first.
+/// (RFC 9110 gives the order no meaning, so it may break the tie; the SDKs name JSON first.)
+pub(crate) fn prefers_stream(headers: &HeaderMap) -> bool {
+    let mut best: Option<(f32, bool)> = None;
+    for value in headers.get_all(header::ACCEPT) {
+        for range in value.to_str().unwrap_or_default().split(',') {
+            let is_stream = without_parameters(range).eq_ignore_ascii_case(EVENT_STREAM);
+            if !is_stream && !without_parameters(range).eq_ignore_ascii_case(JSON) {
+                continue;
+            }
+            let quality = quality(range);
+            if best.is_none_or(|(before, _)| quality > before) {
+                best = Some((quality, is_stream));
+            }
+        }
+    }
+    best.is_some_and(|(_, is_stream)| is_stream)
+}
+
 /// How precisely a range names the type, if it covers it.
 fn matches(range: &str, media_type: &str) -> Option<u8> {
     if range.eq_ignore_ascii_case(media_type) {
@@ -45,12 +64,17 @@ fn matches(range: &str, media_type: &str) -> Option<u8> {
 
 /// False for `q=0`, which means "not this".
 fn wanted(range: &str) -> bool {
+    quality(range) > 0.0
+}
+
+/// The `q` of a range; 1 if it has none that can be read.
+fn quality(range: &str) -> f32 {
     let mut parameters = range.split(';').skip(1).map(str::trim);
     let quality = parameters.find_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;
         name.trim().eq_ignore_ascii_case("q").then(|| value.trim())
     });
-    quality.and_then(|quality| quality.parse::<f32>().ok()).is_none_or(|quality| quality > 0.0)
+    quality.and_then(|quality| quality.parse().ok()).unwrap_or(1.0)
 }
 
 fn without_parameters(value: &str) -> &str {
@@ -97,6 +121,17 @@ mod tests {
         ] {
             assert!(!takes_both(values), "{values:?}");
         }
+    }
+
+    #[test]
+    fn a_client_that_names_the_stream_first_gets_one() {
+        let check = |values: &[&str]| prefers_stream(&headers(header::ACCEPT, values));
+        assert!(check(&["text/event-stream, application/json"]));
+        assert!(check(&["application/json;q=0.5, text/event-stream;q=0.9"]));
+        assert!(!check(&["application/json, text/event-stream"]));
+        assert!(!check(&["text/event-stream;q=0.5, application/json"]));
+        assert!(!check(&["*/*"]));
+        assert!(!check(&[]));
     }
 
     #[test]

@@ -46,7 +46,7 @@ async fn legacy(inbound: Inbound<'_>, message: Envelope) -> Result<HttpResponse,
         return initialize(inbound, message).await;
     }
     let session = inbound.session(Some(id))?;
-    exchange::one(&session, message).await
+    exchange::one(&session, message, media::prefers_stream(inbound.headers)).await
 }
 
 /// Reads the body, once everything is right that can be seen without it.
