@@ -5,7 +5,7 @@
 //!   reports; the order to retire.
 //! * Sends: answers; the news of its handshake and of its end to the Supervisor, with every request that
 //!   the backend cannot have seen.
-//! * Dies when: the Supervisor stops it, once all that belongs to the incarnation is gone.
+//! * Dies when: all that belongs to the incarnation is gone, and everybody has been told how it ended.
 
 mod asked;
 mod ending;
@@ -58,6 +58,8 @@ pub(crate) enum ConnectionMsg {
     GraceOver,
     /// The last words on standard error have been read.
     Epitaph(Option<String>),
+    /// Nothing of the transport is left; what it had to report has been reported.
+    Gone,
     /// Finish and close.
     Retire { cause: Retire, by: Instant },
     /// End at once; nobody waits.
@@ -109,6 +111,8 @@ pub(crate) struct ConnectionState {
     status_counted: bool,
     timer: Option<Timer>,
     tick: Option<Timer>,
+    /// Nothing of the transport is left: once settled, this is over.
+    gone: bool,
 }
 
 /// Where the incarnation stands in its life.
@@ -170,6 +174,7 @@ impl Actor for Connection {
             initialized: false,
             status_counted: false,
             tick: None,
+            gone: false,
         })
     }
 
@@ -188,6 +193,7 @@ impl Actor for Connection {
             ConnectionMsg::Tick => state.deadlines(),
             ConnectionMsg::GraceOver => state.last_words(),
             ConnectionMsg::Epitaph(stderr) => state.die(stderr),
+            ConnectionMsg::Gone => state.gone(),
             ConnectionMsg::Retire { cause, by } => state.retire(cause, by),
             ConnectionMsg::Kill => state.kill(),
             #[cfg(test)]

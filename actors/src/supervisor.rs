@@ -75,8 +75,10 @@ pub(crate) enum SupervisorMsg {
     VersionChanged { incarnation: u64, now: String },
     /// A Connection would not be evicted, since a request had arrived.
     EvictRefused { incarnation: u64 },
-    /// The Root: the incarnation and all its processes are gone.
+    /// The Root: the transport of the incarnation and all its processes are gone.
     Gone { incarnation: u64 },
+    /// The Connection, after that: everybody has been told how it ended.
+    Concluded { incarnation: u64 },
     /// The backoff is over.
     BackoffOver,
     /// The deadline of something that waits has come.
@@ -140,6 +142,10 @@ struct Incarnation {
     connection: ActorRef<ConnectionMsg>,
     pid: Option<u32>,
     ready: bool,
+    /// Nothing of its transport is left.
+    gone: bool,
+    /// Its actor failed, and will conclude nothing.
+    failed: bool,
 }
 
 #[derive(Default)]
@@ -213,6 +219,7 @@ impl Actor for Supervisor {
             }
             SupervisorMsg::EvictRefused { .. } => {}
             SupervisorMsg::Gone { incarnation } => state.gone(&myself, incarnation),
+            SupervisorMsg::Concluded { incarnation } => state.concluded(&myself, incarnation),
             SupervisorMsg::BackoffOver => state.on(&myself, Event::BackoffOver),
             SupervisorMsg::Tick => state.tick(&myself),
             SupervisorMsg::External { reply } => {
@@ -244,12 +251,17 @@ impl Actor for Supervisor {
         state: &mut SupervisorState,
     ) -> Result<(), ActorProcessingErr> {
         let SupervisionEvent::ActorFailed(who, why) = event else { return Ok(()) };
-        let current = state.current.as_ref().filter(|current| current.connection.get_id() == who.get_id());
-        let Some(number) = current.map(|current| current.number) else { return Ok(()) };
+        let current = state.current.as_mut().filter(|current| current.connection.get_id() == who.get_id());
+        let Some(current) = current else { return Ok(()) };
+        current.failed = true;
+        let (number, gone) = (current.number, current.gone);
         metrics::counter!("mcpvisor_supervisor_restarts_total", "actor" => "connection").increment(1);
         tracing::error!(event = "actor.failed", actor = "connection", why = %why, "a connection failed; please report this");
         let fault = Fault::new(FaultReason::Panic, "the connection's actor failed; please report this");
         state.fault(&myself, number, Arc::new(fault));
+        if gone {
+            state.concluded(&myself, number);
+        }
         Ok(())
     }
 }

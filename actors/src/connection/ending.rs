@@ -123,6 +123,29 @@ impl ConnectionState {
         // The Supervisor hears of the end before it gets back what it must keep until the next start.
         self.tell(SupervisorMsg::Fault { incarnation: self.incarnation, fault });
         self.give_back(unseen);
+        if self.gone {
+            self.conclude();
+        }
+    }
+
+    /// The transport is gone. Its end is often seen a moment before its cause has been made out.
+    pub(super) fn gone(&mut self) {
+        self.gone = true;
+        match self.life {
+            Life::Closing | Life::Over => self.conclude(),
+            Life::Dying { .. } => self.last_words(),
+            // The link failed without a report: still an end that must not hang anybody.
+            Life::Opening | Life::Shaking(_) | Life::Ready | Life::Retiring { .. } => {
+                let text = "the transport ended without a word; please report this";
+                self.broken(Fault::new(FaultReason::Panic, text));
+            }
+        }
+    }
+
+    fn conclude(&mut self) {
+        self.life = Life::Over;
+        self.tell(SupervisorMsg::Concluded { incarnation: self.incarnation });
+        self.myself.stop(None);
     }
 
     fn give_back(&mut self, unseen: Vec<Pending>) {

@@ -45,9 +45,10 @@ impl Writer {
         let mut line = Line { bytes: to_line(message), request };
         if self.queue.is_empty() {
             match write(&self.pipe, &mut line.bytes) {
-                // A broken pipe is reported by the reader or the process task, with a better cause.
-                Ok(_) | Err(_) if line.bytes.is_empty() => return Sent::Written,
-                Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Sent::Written,
+                Ok(_) if line.bytes.is_empty() => return Sent::Written,
+                // A broken pipe is reported by the reader or the process task, with a better cause. The
+                // child cannot have seen this.
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Sent::Queued,
                 Ok(written) if written > 0 => {
                     self.wait(line);
                     return Sent::Written;

@@ -148,23 +148,22 @@ impl SupervisorState {
         self.on(myself, Event::Delete(EndCause::Version));
     }
 
+    /// The Connection may still be making out how its transport ended; it has the last word.
     pub(super) fn gone(&mut self, myself: &ActorRef<SupervisorMsg>, incarnation: u64) {
-        if !self.is_current(incarnation) {
+        let Some(current) = self.current.as_mut().filter(|current| current.number == incarnation) else {
             return;
+        };
+        current.gone = true;
+        if current.failed || current.connection.send_message(ConnectionMsg::Gone).is_err() {
+            self.concluded(myself, incarnation);
         }
-        if let Some(current) = self.current.take() {
-            current.connection.stop(None);
+    }
+
+    pub(super) fn concluded(&mut self, myself: &ActorRef<SupervisorMsg>, incarnation: u64) {
+        if self.is_current(incarnation) {
+            self.current = None;
+            self.on(myself, Event::Gone);
         }
-        // Killed before it could say why (a panic in the link): still an end that must not hang anybody.
-        if self.machine.phase() == Phase::Ready || matches!(self.launch, Some(super::Launch::Running { .. }))
-        {
-            let fault =
-                Fault::new(FaultReason::Panic, "the transport ended without a word; please report this");
-            self.end_launch("handshake_failed");
-            self.count_fault(&Arc::new(fault.clone()));
-            self.on(myself, Event::Fault { fault: &fault, random: random() });
-        }
-        self.on(myself, Event::Gone);
     }
 
     fn stopped(&mut self, fatal: bool) {

@@ -82,7 +82,14 @@ impl SupervisorState {
         match Connection::spawn_linked(None, Connection, args, myself.get_cell()).await {
             Ok((connection, _)) => {
                 self.launch = Some(Launch::Running { since: Instant::now() });
-                self.current = Some(Incarnation { number, connection, pid: None, ready: false });
+                self.current = Some(Incarnation {
+                    number,
+                    connection,
+                    pid: None,
+                    ready: false,
+                    gone: false,
+                    failed: false,
+                });
             }
             Err(error) => {
                 self.return_ticket();
