@@ -1,0 +1,40 @@
+//! What the tests of the running program share: a service in a world of its own, a small client that shows
+//! every status, header and event as it came, and a look at the processes.
+
+#![allow(dead_code, unused_imports, reason = "no test uses all of it")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+
+mod client;
+mod fixture;
+mod http;
+mod processes;
+mod service;
+
+use std::time::{Duration, Instant};
+
+pub use client::{Client, code, reason, text_of};
+pub use fixture::backend;
+pub use http::{Ask, Reply, raw};
+pub use processes::{exists, kill_9, marked, open_files, processes_of, zombies_of};
+pub use service::Service;
+
+/// Nothing takes longer on a machine that is busy with other tests.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits until `found` finds something.
+pub async fn eventually<T>(what: &str, mut found: impl AsyncFnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = found().await {
+            return found;
+        }
+        assert!(start.elapsed() < PATIENCE, "in vain: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Waits for `work`, and fails the test rather than hang.
+pub async fn soon<T>(what: &str, work: impl Future<Output = T>) -> T {
+    let finished = tokio::time::timeout(PATIENCE, work).await;
+    finished.unwrap_or_else(|_| panic!("in vain: {what}"))
+}

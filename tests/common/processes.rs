@@ -1,0 +1,57 @@
+//! What the operating system knows of a service and its children.
+
+use std::fs;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// Whether the process is there, a zombie included.
+pub fn exists(pid: u32) -> bool {
+    fs::exists(format!("/proc/{pid}")).unwrap()
+}
+
+pub fn signal(pid: u32, signal: Signal) {
+    kill_process(Pid::from_raw(pid.try_into().unwrap()).unwrap(), signal).unwrap();
+}
+
+pub fn kill_9(pid: u32) {
+    signal(pid, Signal::KILL);
+}
+
+/// Every process that carries the mark of this instance in its environment: servers, and whatever they
+/// started, wherever it went.
+pub fn marked(instance: &str) -> Vec<u32> {
+    let mark = format!("MCPVISOR_CHILD={instance}:");
+    let carries = |pid: &u32| {
+        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environment.split(|byte| *byte == 0).any(|variable| variable.starts_with(mark.as_bytes()))
+    };
+    all().filter(carries).collect()
+}
+
+/// The children of a process and the letter of their state.
+pub fn processes_of(parent: u32) -> Vec<(u32, char)> {
+    let child = |pid: u32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // The name before it is in parentheses and may have spaces in it.
+        let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+        let state = fields.next()?.chars().next()?;
+        (fields.next()?.parse::<u32>().ok()? == parent).then_some((pid, state))
+    };
+    all().filter_map(child).collect()
+}
+
+/// The children that ended and were never reaped.
+pub fn zombies_of(parent: u32) -> Vec<u32> {
+    let children = processes_of(parent).into_iter();
+    children.filter(|(_, state)| *state == 'Z').map(|(pid, _)| pid).collect()
+}
+
+/// How many file descriptors a process has open.
+pub fn open_files(pid: u32) -> usize {
+    fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()
+}
+
+fn all() -> impl Iterator<Item = u32> {
+    let entries = fs::read_dir("/proc").unwrap();
+    entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+}

@@ -1,0 +1,155 @@
+//! A running `mcpvisor serve` with its own folder and its own ports.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Instant;
+
+use rustix::process::Signal;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::http::{Ask, Reply};
+use super::{PATIENCE, eventually, processes};
+
+/// The service; killed if the test forgets it, and its log shown if the test fails.
+pub struct Service {
+    child: Child,
+    folder: TempDir,
+    /// `host:port` of the MCP endpoints.
+    pub main: String,
+    /// `host:port` of the admin listener.
+    pub admin: String,
+    /// The mark of its children.
+    pub instance: String,
+}
+
+impl Service {
+    /// Starts it with this configuration and waits until it is ready.
+    pub async fn start(config: &str) -> Self {
+        Self::start_in(TempDir::new().unwrap(), config, &[]).await
+    }
+
+    /// The same in a folder that the test has prepared, with `--set` of each of these.
+    pub async fn start_in(folder: TempDir, config: &str, settings: &[&str]) -> Self {
+        let path = folder.path();
+        fs::write(path.join("mcpvisor.toml"), config).unwrap();
+        let state = path.join("state");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mcpvisor"));
+        command.args(["serve", "--config", "mcpvisor.toml"]);
+        command.args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
+        command.args(["--set", &format!("gateway.state_dir={}", state.display())]);
+        settings.iter().for_each(|setting| drop(command.args(["--set", setting])));
+        for variable in ["HOME", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME"] {
+            command.env(variable, path);
+        }
+        let log = File::create(path.join("log")).unwrap();
+        command.env("RUST_LOG", "info,mcpvisor=debug,mcpvisor_actors=debug").env("NO_COLOR", "1");
+        command.current_dir(path).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        let child = command.spawn().unwrap();
+        let (main, admin, instance) = Default::default();
+        let mut service = Self { child, folder, main, admin, instance };
+        service.wait_until_ready(&state.join("run.json")).await;
+        service
+    }
+
+    async fn wait_until_ready(&mut self, run_file: &Path) {
+        let run = eventually("the service writes run.json", async || {
+            assert_eq!(self.child.try_wait().unwrap(), None, "it did not start:\n{}", self.log());
+            serde_json::from_slice::<Value>(&fs::read(run_file).ok()?).ok()
+        });
+        let run = run.await;
+        let text = |key: &str| run[key].as_str().unwrap().to_owned();
+        (self.main, self.admin, self.instance) = (text("listen"), text("admin_listen"), text("instance"));
+        let ready = async || (self.get("/readyz").await.status == 200).then_some(());
+        eventually("the service is ready", ready).await;
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// A path in its folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.path("log")).unwrap_or_default()
+    }
+
+    /// GET on the main listener.
+    pub async fn get(&self, path: &str) -> Reply {
+        Ask::new("GET", path).send(&self.main).await
+    }
+
+    /// `/metrics`
+    pub async fn metrics(&self) -> String {
+        Ask::new("GET", "/metrics").send(&self.admin).await.text().await
+    }
+
+    /// The value of one series, as `/metrics` writes it; 0 if it is not there.
+    pub async fn metric(&self, series: &str) -> f64 {
+        let page = self.metrics().await;
+        let line = page.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        line.map_or(0.0, |value| value.parse().unwrap())
+    }
+
+    /// `/api/v1/connections`
+    pub async fn connections(&self) -> Vec<Value> {
+        let view = Ask::new("GET", "/api/v1/connections").send(&self.admin).await.json().await;
+        view["connections"].as_array().unwrap().clone()
+    }
+
+    /// Waits until that many requests are with backends.
+    pub async fn in_flight(&self, wanted: u64) {
+        let reached = async || {
+            let connections = self.connections().await;
+            let count = |one: &Value| one["in_flight"].as_u64().unwrap();
+            (connections.iter().map(count).sum::<u64>() == wanted).then_some(())
+        };
+        eventually("the requests are in flight", reached).await;
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        processes::signal(self.pid(), signal);
+    }
+
+    /// Waits for its end.
+    pub async fn ended(&mut self) -> ExitStatus {
+        eventually("the service ends", async || self.child.try_wait().unwrap()).await
+    }
+
+    /// Whether it still runs.
+    pub fn runs(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Whether nothing of its servers is left, waiting for it within bounds.
+    pub async fn nothing_is_left(&self) {
+        let start = Instant::now();
+        loop {
+            let left = processes::marked(&self.instance);
+            if left.is_empty() {
+                return;
+            }
+            let what = |pid: &u32| fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            let names: Vec<String> = left.iter().map(|pid| what(pid).replace('\0', " ")).collect();
+            assert!(start.elapsed() < PATIENCE, "left behind: {left:?} {names:?}");
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            let log = self.log();
+            let from = log.lines().count().saturating_sub(150);
+            eprintln!("--- the end of its log ---");
+            log.lines().skip(from).for_each(|line| eprintln!("{line}"));
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! A server dies: one call fails, its session goes on, and nobody else notices.
+
+#[path = "common/all.rs"]
+mod common;
+
+use std::time::{Duration, Instant};
+
+use common::{Client, Service, backend, code, eventually, kill_9, reason};
+use serde_json::json;
+
+/// The promise of the whole program: a crash would cost its client the session, or leave it waiting.
+#[tokio::test]
+async fn kill_9_fails_the_call_in_flight_at_once_and_the_session_goes_on() {
+    // Whoever answered only once the new process is ready would take three seconds.
+    let service = Service::start(&backend("a", &["--slow-start", "3000"], "")).await;
+    let client = Client::open(&service, "a").await;
+    let before = client.pid().await;
+    let (answer, took) = tokio::join!(client.call("sleep", json!({ "ms": 60_000 })), async {
+        service.in_flight(1).await;
+        kill_9(before);
+        Instant::now()
+    });
+    assert!(took.elapsed() < Duration::from_secs(2), "answered {:?} after the death", took.elapsed());
+    assert_eq!((code(&answer), reason(&answer)), (-31001, "signal"), "{answer}");
+    let data = &answer["error"]["data"];
+    assert_eq!((&data["backend"], &data["signal"]), (&json!("a"), &json!(9)), "{answer}");
+    let connections = service.connections().await;
+    assert_ne!(connections[0]["phase"], "ready", "the answer came before the new process was ready");
+
+    let after = client.pid().await;
+    assert_ne!(before, after);
+    assert_eq!(service.metric(r#"mcpvisor_restarts_total{backend="a",reason="signal"}"#).await, 1.0);
+    let connections = service.connections().await;
+    assert_eq!(connections.len(), 1, "{connections:?}");
+    let shown = &connections[0];
+    assert_eq!((&shown["restarts"], &shown["error_count"]), (&json!(1), &json!(1)), "{shown}");
+    assert_eq!((&shown["pid"], &shown["phase"]), (&json!(after), &json!("ready")), "{shown}");
+    assert_eq!(shown["incarnation"], 2, "{shown}");
+}
+
+/// One user's crash would disturb another's work.
+#[tokio::test]
+async fn other_sessions_notice_nothing() {
+    let service = Service::start(&backend("a", &[], "")).await;
+    let victim = Client::open(&service, "a").await;
+    let mut others = Vec::new();
+    for _ in 0..3 {
+        let other = Client::open(&service, "a").await;
+        assert_eq!(other.text("counter", json!({})).await, "1");
+        others.push(other);
+    }
+    let pid = victim.pid().await;
+    let long_calls = others.iter().map(|other| other.text("sleep", json!({ "ms": 1500 })));
+    let long_calls = async { join(long_calls).await };
+    let (slept, ()) = tokio::join!(long_calls, async {
+        let (answer, ()) = tokio::join!(victim.call("sleep", json!({ "ms": 60_000 })), async {
+            service.in_flight(4).await;
+            kill_9(pid);
+        });
+        assert_eq!(code(&answer), -31001, "{answer}");
+        assert_ne!(victim.pid().await, pid);
+    });
+    assert!(slept.iter().all(|text| text == "slept 1500 ms"), "{slept:?}");
+    for other in &others {
+        assert_eq!(other.text("counter", json!({})).await, "2");
+    }
+    assert_eq!(service.metric(r#"mcpvisor_restarts_total{backend="a",reason="signal"}"#).await, 1.0);
+}
+
+/// A restarted server would believe in a client with other capabilities, log at another level, or
+/// forget what the client subscribed to.
+#[tokio::test]
+async fn a_restart_replays_what_the_client_had_said_byte_for_byte() {
+    let service = Service::start(&backend("a", &[], "")).await;
+    // Spaces, key order, numbers and unknown fields as no library would write them.
+    let initialize = r#"{ "method":"initialize","jsonrpc":"2.0", "params":{"clientInfo":{"version":"1.0","name":"te\u0073t"},"x":1.50,"capabilities":{"roots":{}},"protocolVersion":"2025-06-18"} ,"id":"first"}"#;
+    let client = Client::open_by(&service, "a", "", initialize).await;
+    client.request("logging/setLevel", json!({ "level": "warning" })).await;
+    client.request("resources/subscribe", json!({ "uri": "fixture://one" })).await;
+    client.request("resources/subscribe", json!({ "uri": "fixture://two" })).await;
+    client.request("resources/unsubscribe", json!({ "uri": "fixture://two" })).await;
+    let before = client.known("handshake").await;
+    let answer = kill_in_a_call(&service, &client).await;
+    assert_eq!(code(&answer), -31001, "{answer}");
+    let after = client.known("handshake").await;
+
+    let params = |shown: &serde_json::Value| {
+        let line = shown["initialize"].as_str().unwrap().to_owned();
+        let from = line.find(r#""params":"#).unwrap();
+        line[from..line.rfind(" ,\"id\"").unwrap_or(line.len())].to_owned()
+    };
+    assert_eq!(params(&before), params(&after));
+    assert!(initialize.contains(&params(&after)), "{after}");
+    assert_eq!(after["initialize_count"], 1);
+    assert_eq!(after["initialized_count"], 1);
+    assert_eq!(after["log_level"], "warning");
+    assert_eq!(after["subscribed"], json!(["fixture://one"]));
+}
+
+/// A server that can never work would be started for ever, and its clients wait for ever.
+#[tokio::test]
+async fn the_third_death_is_one_too_many_for_a_limit_of_two() {
+    let settings = "pool.max_error_count = 2\nbackoff.min = \"10ms\"\n";
+    let folder = tempfile::TempDir::new().unwrap();
+    let starts = folder.path().join("starts");
+    let flags = ["--die-after-handshake", "--count-starts", starts.to_str().unwrap()];
+    let service = Service::start_in(folder, &backend("a", &flags, settings), &[]).await;
+    let client = Client::open(&service, "a").await;
+    let stopped = async || {
+        let connections = service.connections().await;
+        (connections[0]["phase"] == "stopped").then(|| connections[0].clone())
+    };
+    let shown = eventually("the connection is stopped", stopped).await;
+    assert_eq!((&shown["state"], &shown["error_count"]), (&json!("closed"), &json!(3)), "{shown}");
+    assert_eq!(shown["pid"], json!(null), "{shown}");
+    assert_eq!(std::fs::read(&starts).unwrap().len(), 3, "one launch and two restarts");
+
+    let asked = Instant::now();
+    let answer = client.call("echo", json!({ "message": "hi" })).await;
+    assert!(asked.elapsed() < Duration::from_secs(1), "refused only after {:?}", asked.elapsed());
+    assert_eq!((code(&answer), reason(&answer)), (-31002, "cooling"), "{answer}");
+    let wait = answer["error"]["data"]["retry_after_ms"].as_u64().unwrap();
+    assert!((1..=30_000).contains(&wait), "{answer}");
+    assert_eq!(service.metric(r#"mcpvisor_max_error_stops_total{backend="a"}"#).await, 1.0);
+    assert_eq!(service.metric(r#"mcpvisor_restarts_total{backend="a",reason="exit"}"#).await, 2.0);
+    service.nothing_is_left().await;
+}
+
+/// Whoever waits for the cooldown would find the session gone.
+#[tokio::test]
+async fn after_the_cooldown_the_next_request_starts_it_anew() {
+    let settings = "pool.max_error_count = 0\npool.cooldown = \"1s\"\n";
+    let service = Service::start(&backend("a", &[], settings)).await;
+    let client = Client::open(&service, "a").await;
+    let answer = kill_in_a_call(&service, &client).await;
+    assert_eq!(code(&answer), -31001, "{answer}");
+    let answer = client.call("echo", json!({ "message": "hi" })).await;
+    assert_eq!(code(&answer), -31002, "{answer}");
+    let answered = async || {
+        let answer = client.call("echo", json!({ "message": "hi" })).await;
+        (code(&answer) == 0).then_some(answer)
+    };
+    eventually("it works again", answered).await;
+    assert_eq!(service.connections().await[0]["error_count"], 0);
+}
+
+/// A client would be told nothing of why, or take the session for lost.
+#[tokio::test]
+async fn every_way_to_die_in_a_call_is_named() {
+    let ways = [
+        ("crash", json!({ "code": 3 }), "exit"),
+        ("crash", json!({ "signal": 11 }), "signal"),
+        ("crash_mid", json!({}), "exit"),
+        ("close_stdout", json!({}), "eof"),
+        ("bad_frame", json!({}), "protocol"),
+        ("giant", json!({ "bytes": 20 << 20 }), "oversize"),
+    ];
+    let service = Service::start(&backend("a", &["--fault-tools"], "")).await;
+    for (tool, arguments, wanted) in ways {
+        let client = Client::open(&service, "a").await;
+        let answer = client.call(tool, arguments).await;
+        assert_eq!((code(&answer), reason(&answer)), (-31001, wanted), "{tool}: {answer}");
+        assert_eq!(client.text("echo", json!({ "message": "hi" })).await, "hi", "after {tool}");
+        assert_eq!(client.delete().await, 204);
+    }
+    service.nothing_is_left().await;
+}
+
+/// A request that may safely be repeated would fail its client for nothing.
+#[tokio::test]
+async fn a_safe_request_is_sent_once_more() {
+    let service = Service::start(&backend("a", &["--slow", "400"], "")).await;
+    let client = Client::open(&service, "a").await;
+    let before = client.pid().await;
+    let (answer, ()) =
+        tokio::join!(client.request("resources/read", json!({ "uri": "fixture://one" })), async {
+            service.in_flight(1).await;
+            kill_9(before);
+        });
+    let text = answer["result"]["contents"][0]["text"].as_str().unwrap_or_else(|| panic!("{answer}"));
+    assert!(text.starts_with("fixture://one") && !text.contains(&before.to_string()), "{text}");
+}
+
+/// A server that cannot be started would leave its client without a word, or with a session that is none.
+#[tokio::test]
+async fn a_launch_that_fails_is_told_to_whoever_asked_for_it() {
+    let config = [
+        backend("dies", &["--die-in-initialize"], ""),
+        backend("hangs", &["--hang-initialize"], "timeouts.launch = \"300ms\""),
+        "[backends.missing]\ncommand = \"/no/such/program\"\n".to_owned(),
+    ];
+    let service = Service::start(&config.concat()).await;
+    for (name, wanted) in
+        [("dies", &["exit", "handshake"][..]), ("hangs", &["launch_timeout"]), ("missing", &["spawn"])]
+    {
+        let initialize = Client::initialize("2025-11-25", json!({})).to_string();
+        let reply = common::Ask::mcp(&format!("/mcp/{name}"), initialize).send(&service.main).await;
+        assert_eq!((reply.status, reply.header("mcp-session-id")), (200, None), "{name}");
+        let answer = reply.json().await;
+        assert_eq!(code(&answer), -31006, "{answer}");
+        assert!(wanted.contains(&reason(&answer)), "{answer}");
+        assert_eq!(answer["id"], 0);
+    }
+    assert_eq!(service.metric("mcpvisor_sessions").await, 0.0);
+    service.nothing_is_left().await;
+}
+
+/// Kills the only server there is while it has a call, and gives the answer to that.
+async fn kill_in_a_call(service: &Service, client: &Client) -> serde_json::Value {
+    let pid = client.pid().await;
+    let (answer, ()) = tokio::join!(client.call("sleep", json!({ "ms": 60_000 })), async {
+        service.in_flight(1).await;
+        kill_9(pid);
+    });
+    answer
+}
+
+async fn join<T>(work: impl IntoIterator<Item = impl Future<Output = T>>) -> Vec<T> {
+    let mut all: Vec<_> = work.into_iter().map(Box::pin).collect();
+    let mut done: Vec<Option<T>> = all.iter().map(|_| None).collect();
+    std::future::poll_fn(move |cx| {
+        for (one, done) in all.iter_mut().zip(&mut done) {
+            if done.is_none()
+                && let std::task::Poll::Ready(value) = one.as_mut().poll(cx)
+            {
+                *done = Some(value);
+            }
+        }
+        if done.iter().any(Option::is_none) {
+            return std::task::Poll::Pending;
+        }
+        std::task::Poll::Ready(done.iter_mut().filter_map(Option::take).collect())
+    })
+    .await
+}
