@@ -32,10 +32,10 @@ mod watch;
 pub use descriptors::close_inherited_fds;
 pub use exit::ExitStatus;
 pub use ladder::Order;
-pub use limits::{Limits, raise_own_limits};
+pub use limits::raise_own_limits;
 pub use spawn::{SpawnError, spawn};
 pub use sweep::Sweeper;
-pub use watch::{Gone, Process};
+pub use watch::Process;
 
 /// The environment variable by which every descendant of an incarnation is found.
 pub const MARKER_VARIABLE: &str = "MCPVISOR_CHILD";

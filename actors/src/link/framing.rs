@@ -11,9 +11,6 @@ use tokio::net::unix::pipe::Receiver;
 
 use crate::process::pipes::{self, Chunk};
 
-/// After an exit, no more than this is read: what a pipe can hold at the most. More would be a process that still writes.
-const LAST_WORDS_BYTES: usize = 1024 * 1024;
-
 /// What came next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Line {
@@ -45,8 +42,6 @@ pub struct Splitter {
 pub struct LineReader {
     pipe: Receiver,
     splitter: Splitter,
-    /// What may still be read, once the writer is known to be dead.
-    last_words: Option<usize>,
     ended: bool,
     widened: bool,
 }
@@ -106,7 +101,7 @@ impl Splitter {
 
     fn keep(&mut self, bytes: &[u8]) {
         // One more than allowed may be the `\r` of an end that is on its way.
-        let fits = self.partial.len() + bytes.len() <= self.limit + 1;
+        let fits = self.partial.len() + bytes.len() <= self.limit.saturating_add(1);
         if fits {
             self.partial.extend_from_slice(bytes);
         }
@@ -120,7 +115,7 @@ impl Splitter {
 impl LineReader {
     /// `limit` is the longest line allowed, in bytes, without its end.
     pub fn new(pipe: Receiver, limit: usize) -> Self {
-        Self { pipe, splitter: Splitter::new(limit), last_words: None, ended: false, widened: false }
+        Self { pipe, splitter: Splitter::new(limit), ended: false, widened: false }
     }
 
     /// The next line. Cancel-safe. After [`Line::TooLong`] or [`Line::Eof`] it says the same again.
@@ -132,45 +127,23 @@ impl LineReader {
             if let Some(line) = self.splitter.pop() {
                 return Ok(line);
             }
-            if self.ended || self.last_words == Some(0) {
+            if self.ended {
                 return Ok(Line::Eof { partial: self.splitter.is_partial() });
             }
             // A child that floods must not keep this worker from its other sessions.
             tokio::task::coop::consume_budget().await;
-            if self.last_words.is_none() {
-                self.pipe.readable().await?;
-            }
+            self.pipe.readable().await?;
             self.read()?;
         }
     }
 
-    /// To be called once the child's exit was seen: from now on [`next`](Self::next) gives what is still in the pipe and
-    /// then the end, without waiting for it: a grandchild that holds the pipe may keep the real end away for ever.
-    pub fn drain_now(&mut self) {
-        self.last_words.get_or_insert(LAST_WORDS_BYTES);
-    }
-
     fn read(&mut self) -> io::Result<()> {
-        let splitter = &mut self.splitter;
-        let take = |chunk: &[u8]| {
-            splitter.push(chunk);
-            chunk.len()
-        };
-        let chunk = match self.last_words {
-            None => pipes::read_ready(&self.pipe, take)?,
-            Some(_) => pipes::read_now(&self.pipe, take)?,
-        };
-        match chunk {
-            Chunk::Data { value: length, filled } => {
-                if let Some(left) = &mut self.last_words {
-                    *left = left.saturating_sub(length);
-                }
-                if filled && !self.widened {
-                    pipes::widen(&self.pipe);
-                    self.widened = true;
-                }
+        match pipes::read_ready(&self.pipe, |chunk| self.splitter.push(chunk))? {
+            Chunk::Data { filled: true, .. } if !self.widened => {
+                pipes::widen(&self.pipe);
+                self.widened = true;
             }
-            Chunk::Empty => self.ended = self.last_words.is_some(),
+            Chunk::Data { .. } | Chunk::Empty => {}
             Chunk::End => self.ended = true,
         }
         Ok(())

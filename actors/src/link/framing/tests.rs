@@ -123,19 +123,6 @@ async fn no_message_is_left_waiting() {
     }
 }
 
-/// If this failed, the answer a server wrote just before it died would be lost, or its end would never be seen.
-#[tokio::test]
-async fn last_words_are_read_without_waiting_for_the_end() {
-    let (mut sender, receiver) = pipe::pipe().unwrap();
-    let mut reader = LineReader::new(receiver, 100);
-    sender.write_all(b"one\ntwo\nhal").await.unwrap();
-    reader.drain_now();
-    assert_eq!(reader.next().await.unwrap(), frame("one"));
-    assert_eq!(reader.next().await.unwrap(), frame("two"));
-    assert_eq!(reader.next().await.unwrap(), Line::Eof { partial: true });
-    drop(sender);
-}
-
 /// If this failed, a line would be lost whenever something else happened first in the task that reads.
 #[tokio::test]
 async fn next_can_be_cancelled() {

@@ -25,7 +25,7 @@ const DEATH_NANOSECONDS: i64 = 100_000_000;
 const KERNEL_THREAD: u64 = 0x0020_0000;
 
 /// How often, at 1 ms and then twice as long each, a process in the middle of an `exec` is looked at again.
-const LOOKS: u32 = 6;
+const LOOKS: u32 = 10;
 
 /// The markers looked for, and for each of them the processes it was found on.
 struct Search {
