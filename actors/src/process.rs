@@ -26,6 +26,8 @@ mod lookup;
 pub mod pipes;
 mod spawn;
 mod sweep;
+#[cfg(test)]
+mod tests;
 mod waitable;
 mod watch;
 

@@ -31,7 +31,9 @@ impl ConnectionState {
         match &mut self.life {
             Life::Opening | Life::Shaking(_) | Life::Ready | Life::Retiring { .. } => {}
             // The end of the stream, after the exit was seen: both halves are there.
-            Life::Dying { fault: first, settled: false } if ended(first) && fault.reason == FaultReason::Eof => {
+            Life::Dying { fault: first, settled: false }
+                if ended(first) && fault.reason == FaultReason::Eof =>
+            {
                 return self.last_words();
             }
             Life::Closing | Life::Dying { .. } | Life::Over => return,

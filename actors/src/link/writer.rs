@@ -14,6 +14,7 @@ use tokio::task::AbortHandle;
 
 use super::{Events, LinkEvent, Sent};
 use crate::fault::{Fault, FaultReason};
+use crate::process::pipes;
 
 /// Lines that may wait; requests are bounded before they come here, notifications are not.
 const MAX_LINES: usize = 1024;
@@ -50,6 +51,8 @@ impl Writer {
                 // child cannot have seen this.
                 Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Sent::Queued,
                 Ok(written) if written > 0 => {
+                    // A line that does not fit an ordinary pipe: the next ones may.
+                    pipes::widen(&self.pipe);
                     self.wait(line);
                     return Sent::Written;
                 }
