@@ -9,10 +9,12 @@
 
 mod asked;
 mod ending;
+mod failures;
 mod handshake;
 mod in_flight;
 mod inbound;
 mod outbound;
+mod retirement;
 mod shaking;
 
 use std::collections::VecDeque;

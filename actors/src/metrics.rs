@@ -179,9 +179,12 @@ pub(crate) fn start_at_zero(backend: &Arc<str>) {
     counter!("mcpvisor_orphans_reaped_total").absolute(0);
 }
 
+/// Backend, method, error.
+type OperationLabels = (Arc<str>, &'static str, &'static str);
+
 thread_local! {
     /// Looking a histogram up by its labels costs as much as the rest of the way of a small request.
-    static OPERATIONS: RefCell<HashMap<(Arc<str>, &'static str, &'static str), Histogram>> = RefCell::default();
+    static OPERATIONS: RefCell<HashMap<OperationLabels, Histogram>> = RefCell::default();
 }
 
 /// Records one request to a backend. `error`: empty when it was answered with a result.

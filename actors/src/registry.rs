@@ -12,29 +12,29 @@
 mod address;
 mod backend;
 mod entry;
+mod keys;
 mod list;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mcpvisor_config::{Backend, Config};
+use mcpvisor_config::Config;
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use crate::error::{EndCause, Overload, Refusal};
+use crate::error::{EndCause, Refusal};
 use crate::janitor;
 use crate::key::ConnectionKey;
 use crate::link::duplex::OpenTransport;
 use crate::message::Envelope;
 use crate::metadata::ConnectionMetadata;
-use crate::metrics::BackendMetrics;
 use crate::pending::Pending;
 use crate::process::Sweeper;
 use crate::root::RootMsg;
 use crate::route::{Attached, Route};
-use crate::supervisor::{Supervisor, SupervisorArgs, SupervisorMsg};
+use crate::supervisor::SupervisorMsg;
 
 pub(crate) use address::RegistryAddress;
 use backend::BackendEntry;
@@ -112,7 +112,7 @@ impl Actor for Registry {
         let enabled = args.config.backends.values().filter(|backend| !backend.disabled);
         let backends: HashMap<Arc<str>, _> =
             enabled.map(|backend| (Arc::from(&*backend.name), BackendEntry::new(backend))).collect();
-        backends.keys().for_each(|backend| crate::metrics::start_at_zero(backend));
+        backends.keys().for_each(crate::metrics::start_at_zero);
         Ok(RegistryState { args, entries: HashMap::new(), keys: HashMap::new(), backends, draining: None })
     }
 
@@ -190,99 +190,6 @@ impl Actor for Registry {
 }
 
 impl RegistryState {
-    /// The Supervisor of the route's key: the one there is, or a new one.
-    async fn get_or_launch(
-        &mut self,
-        myself: &ActorRef<RegistryMsg>,
-        route: &Route,
-    ) -> Result<&ActorRef<SupervisorMsg>, Refusal> {
-        let key = route.key().clone();
-        if !self.entries.contains_key(&key) {
-            let backend = self.admit(&key)?;
-            self.start(myself, route.clone(), backend, None).await?;
-        }
-        match self.entries.get(&key) {
-            Some(entry) => Ok(&entry.supervisor),
-            None => Err(self.shutting_down(&key)),
-        }
-    }
-
-    /// May this key be launched, by name and by number?
-    fn admit(&self, key: &ConnectionKey) -> Result<Arc<Backend>, Refusal> {
-        if self.draining.is_some() {
-            return Err(self.shutting_down(key));
-        }
-        let limits = &self.args.config.limits;
-        if self.entries.len() >= limits.max_connections {
-            let retry_after = self.args.config.pool.cleanup_interval;
-            let (backend, what) = (key.backend_id.clone(), Overload::Connections);
-            return Err(Refusal::Overloaded { backend, what, retry_after });
-        }
-        let known = self.backends.get(&key.backend_id).map(|entry| entry.backend.clone());
-        known.ok_or_else(|| unknown_backend(&self.args.config, &key.backend_id))
-    }
-
-    async fn start(
-        &mut self,
-        myself: &ActorRef<RegistryMsg>,
-        route: Route,
-        backend: Arc<Backend>,
-        transport: Option<OpenTransport>,
-    ) -> Result<(), Refusal> {
-        let key = route.key().clone();
-        let Some(root) = self.args.root.clone() else { return Err(self.shutting_down(&key)) };
-        let launchable = self.backends.contains_key(&key.backend_id);
-        let args = SupervisorArgs {
-            metrics: BackendMetrics::new(&key.backend_id),
-            route: route.clone(),
-            backend: backend.clone(),
-            root,
-            registry: myself.clone(),
-            instance: self.args.instance.clone(),
-            sweeper: self.args.sweeper.clone(),
-            expose_stderr: self.args.config.telemetry.expose_stderr,
-            transport,
-            launchable,
-        };
-        // `pre_start` does nothing but build the state, so this neither waits nor fails for long.
-        let spawned = Supervisor::spawn_linked(None, Supervisor, args, myself.get_cell()).await;
-        let (supervisor, _) = spawned.map_err(|_| self.shutting_down(&key))?;
-        route.place().supervisor.store(Some(Arc::new(supervisor.clone())));
-        self.keys.insert(supervisor.get_id(), key.clone());
-        self.entries.insert(key, Entry { supervisor, route, backend });
-        Ok(())
-    }
-
-    async fn open(&mut self, myself: &ActorRef<RegistryMsg>, key: ConnectionKey) -> Result<Route, Refusal> {
-        if let Some(entry) = self.entries.get(&key) {
-            return Ok(entry.route.clone());
-        }
-        let backend = self.admit(&key)?;
-        let route = Route::own(key, self.args.address.clone(), &backend);
-        self.start(myself, route.clone(), backend, None).await?;
-        Ok(route)
-    }
-
-    async fn set(
-        &mut self,
-        myself: &ActorRef<RegistryMsg>,
-        key: ConnectionKey,
-        transport: OpenTransport,
-    ) -> Result<Route, Refusal> {
-        if let Some(entry) = self.entries.get(&key) {
-            tell(&entry.supervisor, SupervisorMsg::Set { transport });
-            return Ok(entry.route.clone());
-        }
-        if self.draining.is_some() {
-            return Err(self.shutting_down(&key));
-        }
-        let known = self.backends.get(&key.backend_id).map(|entry| entry.backend.clone());
-        let backend = known.unwrap_or_else(|| Arc::new(entry::unconfigured(&key, &self.args.config)));
-        let route = Route::own(key, self.args.address.clone(), &backend);
-        self.start(myself, route.clone(), backend, Some(transport)).await?;
-        Ok(route)
-    }
-
     fn end(&mut self, key: &ConnectionKey, cause: EndCause, done: Option<oneshot::Sender<bool>>) {
         match self.entries.get(key) {
             Some(entry) => tell(&entry.supervisor, SupervisorMsg::Delete { cause, done }),
@@ -351,10 +258,11 @@ impl RegistryState {
     }
 
     fn report_empty(&self) {
-        if self.draining.is_some() && self.entries.is_empty() {
-            if let Some(root) = &self.args.root {
-                let _ = root.send_message(RootMsg::Empty);
-            }
+        if self.draining.is_some()
+            && self.entries.is_empty()
+            && let Some(root) = &self.args.root
+        {
+            let _ = root.send_message(RootMsg::Empty);
         }
     }
 

@@ -7,14 +7,13 @@ use mcpvisor_config::Retry;
 use tokio::time::Instant;
 
 use super::{ConnectionMsg, ConnectionState, Life};
-use crate::error::{Overload, Refusal};
+use crate::error::Refusal;
 use crate::fault::{Fault, FaultReason};
-use crate::link::RequestFailure;
 use crate::message;
 use crate::pending::Pending;
 use crate::process::ExitStatus;
 use crate::route::SessionEvent;
-use crate::supervisor::{Retire, SupervisorMsg, Waiting};
+use crate::supervisor::{SupervisorMsg, Waiting};
 use crate::timer::Timer;
 
 /// An exit and the end of the stream come together, in any order; so long is one waited for after the
@@ -150,7 +149,7 @@ impl ConnectionState {
         self.myself.stop(None);
     }
 
-    fn give_back(&mut self, unseen: Vec<Pending>) {
+    pub(super) fn give_back(&mut self, unseen: Vec<Pending>) {
         for pending in unseen {
             self.tell(SupervisorMsg::Request(pending));
         }
@@ -166,7 +165,7 @@ impl ConnectionState {
     }
 
     /// Requests of the backend that wait at the client: nobody is there to be answered.
-    fn forget_questions(&mut self) {
+    pub(super) fn forget_questions(&mut self) {
         for id in self.asked.take() {
             let params =
                 format!(r#"{{"requestId":{},"reason":"the backend is gone"}}"#, String::from_utf8_lossy(&id));
@@ -178,158 +177,7 @@ impl ConnectionState {
         }
     }
 
-    /// One request failed on its way, the link lives.
-    pub(super) fn failed(&mut self, request: u64, failure: RequestFailure) {
-        if let Life::Shaking(handshake) = &self.life {
-            if handshake.waiting == Some(request) {
-                let fault = match failure {
-                    RequestFailure::Counted(fault) | RequestFailure::Refused(fault) => fault,
-                    RequestFailure::Busy { .. } => {
-                        Fault::new(FaultReason::HttpStatus, "HTTP 429 to initialize")
-                    }
-                };
-                self.broken(Fault { reason: FaultReason::HttpConnect, ..fault });
-            }
-            return;
-        }
-        let Some(mut flight) = self.in_flight.remove(request) else { return };
-        self.record(&flight, "http_status");
-        match failure {
-            RequestFailure::Counted(fault) if self.is_safe(&flight.pending) && flight.pending.retry() => {
-                tracing::debug!(backend = %self.route.key().backend_id, %fault, "a safe request is sent once more");
-                self.transmit(flight.pending);
-            }
-            RequestFailure::Counted(fault) => {
-                if !std::mem::replace(&mut self.status_counted, true) {
-                    self.tell(SupervisorMsg::Survived { fault: fault.clone() });
-                }
-                flight.pending.refuse(self.lost(&Arc::new(fault)));
-            }
-            RequestFailure::Refused(fault) => flight.pending.refuse(self.lost(&Arc::new(fault))),
-            RequestFailure::Busy { retry_after } => {
-                let backend = self.route.key().backend_id.clone();
-                flight.pending.refuse(Refusal::Overloaded { backend, what: Overload::Rate, retry_after });
-            }
-        }
-        self.advance();
-    }
-
-    /// The upstream no longer knows its session: nothing was carried out. A new one, and the replay.
-    pub(super) fn session_lost(&mut self, request: Option<u64>) {
-        if !matches!(self.life, Life::Ready) {
-            let text = "the upstream lost its session while it was being made";
-            return self.broken(Fault::new(FaultReason::HttpConnect, text));
-        }
-        self.life = Life::Over;
-        self.link = None;
-        let refused = request.and_then(|wire| self.in_flight.remove(wire)).map(|mut flight| {
-            flight.pending.retry();
-            flight.pending
-        });
-        let (seen, mut unseen) = self.in_flight.take();
-        let fault = Arc::new(Fault::new(FaultReason::HttpStatus, "the upstream lost its session (HTTP 404)"));
-        for flight in seen {
-            self.record(&flight, "backend_lost");
-            flight.pending.refuse(self.lost(&fault));
-        }
-        unseen.extend(refused);
-        self.forget_questions();
-        self.tell(SupervisorMsg::Renew { incarnation: self.incarnation });
-        self.give_back(unseen);
-    }
-
-    pub(super) fn retire(&mut self, cause: Retire, by: Instant) {
-        match self.life {
-            Life::Ready | Life::Retiring { .. } => {}
-            Life::Opening | Life::Shaking(_) => return self.kill(),
-            Life::Closing | Life::Dying { .. } | Life::Over => return,
-        }
-        if cause == Retire::Evict {
-            if !self.in_flight.is_empty() || !self.queue.is_empty() || !self.asked.is_empty() {
-                return self.tell(SupervisorMsg::EvictRefused { incarnation: self.incarnation });
-            }
-            return self.close();
-        }
-        self.life = Life::Retiring { cause, by };
-        if cause == Retire::Restart {
-            self.give_back(Vec::new());
-            self.route.place().usage.set_in_flight(self.in_flight.len());
-        }
-        if by <= Instant::now() {
-            return self.cut_retirement();
-        }
-        self.wake_at(by);
-        self.finish_retirement();
-    }
-
-    /// Closes a retiring connection once nothing is left to do.
-    pub(super) fn finish_retirement(&mut self) {
-        if matches!(self.life, Life::Retiring { .. }) && self.in_flight.is_empty() && self.queue.is_empty() {
-            self.close();
-        }
-    }
-
-    /// Its time is over: what is still in flight is cancelled there and answered here.
-    pub(super) fn cut_retirement(&mut self) {
-        let Life::Retiring { cause, .. } = self.life else { return };
-        let backend = self.route.key().backend_id.clone();
-        let refusal = match cause {
-            Retire::Delete(cause) => Refusal::SessionEnded { backend, cause },
-            Retire::Drain | Retire::Limit | Retire::Evict => Refusal::ShuttingDown { backend, close: false },
-            Retire::Restart => {
-                let text = "it was restarted by hand before it had answered";
-                self.lost(&Arc::new(Fault::new(FaultReason::Exit, text)))
-            }
-        };
-        let wires: Vec<u64> = self.in_flight.wires().collect();
-        for wire in wires {
-            self.cancel_at_backend(wire, "the connection is being closed");
-        }
-        let (seen, unseen) = self.in_flight.take();
-        for pending in seen.into_iter().map(|flight| flight.pending).chain(unseen) {
-            pending.refuse(refusal.clone());
-        }
-        for item in std::mem::take(&mut self.queue) {
-            if let Waiting::Request(pending) = item {
-                pending.refuse(refusal.clone());
-            }
-        }
-        self.close();
-    }
-
-    fn close(&mut self) {
-        self.life = Life::Closing;
-        self.tick = None;
-        self.forget_questions();
-        let usage = &self.route.place().usage;
-        usage.set_in_flight(0);
-        usage.set_queued(0);
-        self.close_link();
-    }
-
-    pub(super) fn close_link(&mut self) {
-        if let Some(link) = &mut self.link {
-            link.close();
-        }
-    }
-
-    /// Given up before it served anybody.
-    pub(super) fn kill(&mut self) {
-        self.life = Life::Over;
-        self.timer = None;
-        if let Some(link) = &mut self.link {
-            link.kill();
-        }
-        self.link = None;
-        let (seen, unseen) = self.in_flight.take();
-        let fault = Arc::new(Fault::new(FaultReason::Exit, "it was given up"));
-        for flight in seen {
-            flight.pending.refuse(self.lost(&fault));
-        }
-        self.give_back(unseen);
-    }
-
-    fn lost(&self, fault: &Arc<Fault>) -> Refusal {
+    pub(super) fn lost(&self, fault: &Arc<Fault>) -> Refusal {
         let (errors, max_error_count) = self.route.limits();
         Refusal::BackendLost {
             backend: self.route.key().backend_id.clone(),
@@ -341,7 +189,7 @@ impl ConnectionState {
     }
 
     /// The fault as clients may see it.
-    fn told(&self, fault: &Arc<Fault>) -> Arc<Fault> {
+    pub(super) fn told(&self, fault: &Arc<Fault>) -> Arc<Fault> {
         if self.expose_stderr || fault.stderr_tail.is_none() {
             return fault.clone();
         }
@@ -349,7 +197,7 @@ impl ConnectionState {
     }
 
     /// Whether sending it a second time can do no harm (`supervision.md`, "Safe").
-    fn is_safe(&self, pending: &Pending) -> bool {
+    pub(super) fn is_safe(&self, pending: &Pending) -> bool {
         let method = pending.message().method().unwrap_or_default();
         self.backend.retry == Retry::Safe
             && (method.ends_with("/list")

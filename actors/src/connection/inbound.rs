@@ -28,12 +28,12 @@ impl ConnectionState {
         self.route.place().usage.touch(Instant::now());
         self.record(&flight, if message.kind() == Kind::Error { "backend" } else { "" });
         let request = flight.pending.message();
-        if let Some(method) = request.method().filter(|method| SessionRecord::concerns(method)) {
-            if message.kind() == Kind::Result {
-                self.route.update_record(|record| {
-                    record.answered(method, request.params());
-                });
-            }
+        if let Some(method) = request.method().filter(|method| SessionRecord::concerns(method))
+            && message.kind() == Kind::Result
+        {
+            self.route.update_record(|record| {
+                record.answered(method, request.params());
+            });
         }
         flight.pending.answer(message);
         self.advance();

@@ -34,6 +34,7 @@ impl RegistryAddress {
     }
 
     /// Gives the message back if there is no Registry to take it.
+    #[expect(clippy::result_large_err, reason = "the error is the message, which goes elsewhere")]
     pub(crate) fn send(&self, message: RegistryMsg) -> Result<(), RegistryMsg> {
         match self.0.load().as_ref() {
             Some(registry) => match registry.send_message(message) {

@@ -2,95 +2,17 @@
 //!
 //! The table is that of `supervision.md` (phase x event). Nothing here knows processes or messages.
 
+mod event;
+
 use std::time::Duration;
 
 use mcpvisor_config::{Backoff, Pool};
 use tokio::time::Instant;
 
 use super::budget::{Budget, Verdict};
-use crate::error::EndCause;
 use crate::fault::Fault;
 use crate::metadata::Phase;
-
-/// Why a connection is being retired.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Retire {
-    /// The service drains.
-    Drain,
-    /// The session ended.
-    Delete(EndCause),
-    /// Nobody uses it; the session lives on.
-    Evict,
-    /// By hand; the session lives on.
-    Restart,
-    /// Its error count passed the limit by errors that left it alive.
-    Limit,
-}
-
-/// What happens to a key.
-#[derive(Debug)]
-pub(crate) enum Event<'a> {
-    /// A request or an attach wants a connection.
-    Wanted,
-    /// The backend answered its handshake.
-    Ready,
-    /// The incarnation ended by a fault. `random` in 0..1 spreads restarts.
-    Fault { fault: &'a Fault, random: f64 },
-    /// An error reported from outside.
-    External,
-    /// The service drains.
-    Drain,
-    /// The session ended.
-    Delete(EndCause),
-    /// Nobody uses it.
-    Evict,
-    /// The Connection would not be evicted: a request had arrived.
-    EvictRefused,
-    /// Another transport takes its place; its errors are not the new one's.
-    Replace,
-    /// The upstream lost its session: launch anew, uncounted.
-    Renew,
-    /// The incarnation and all its processes are gone.
-    Gone,
-    /// The backoff timer fired.
-    BackoffOver,
-}
-
-/// What the Supervisor has to do, in order.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Effect {
-    /// Start a new incarnation (`again`: it replaces one).
-    Launch,
-    /// Give up the incarnation that is being launched.
-    Abandon,
-    /// Let the incarnation finish and close it.
-    Retire(Retire),
-    /// Stop using the published Connection.
-    Withdraw,
-    /// Answer those who attached, send what waits, then publish the Connection.
-    Open,
-    /// Come back with `BackoffOver` then.
-    BackOff(Instant),
-    /// Refuse all that waits.
-    Refuse(Refused),
-    /// The key is forgotten.
-    End,
-    /// The key was stopped at its limit (`false`) or by a fatal fault (`true`).
-    Stopped { fatal: bool },
-}
-
-/// Why what waits is refused.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Refused {
-    /// The launch failed.
-    Launch,
-    /// The key is stopped; `Duration` until it may be worth trying again.
-    Stopped { fatal: bool, retry_after: Duration },
-    /// The service drains.
-    Drain,
-    /// The session ended.
-    Ended(EndCause),
-}
+pub(crate) use event::{Effect, Event, Refused, Retire};
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum State {

@@ -32,12 +32,12 @@ impl SupervisorState {
         if let Err(refused) = self.machine.admits(Instant::now()) {
             return pending.refuse(self.refusal(refused));
         }
-        if self.machine.is_ready() {
-            if let Some(current) = &self.current {
-                // Undelivered, it comes back as a dropped request.
-                let _ = current.connection.send_message(ConnectionMsg::Request(pending));
-                return;
-            }
+        if self.machine.is_ready()
+            && let Some(current) = &self.current
+        {
+            // Undelivered, it comes back as a dropped request.
+            let _ = current.connection.send_message(ConnectionMsg::Request(pending));
+            return;
         }
         let (backend, what) = (self.key().backend_id.clone(), Overload::Queue);
         let deadline = pending.deadline();
@@ -51,11 +51,11 @@ impl SupervisorState {
     }
 
     pub(super) fn notify(&mut self, myself: &ActorRef<SupervisorMsg>, message: Envelope) {
-        if message.method() == Some("notifications/cancelled") {
-            if let Some(pending) = cancelled_request_id(&message).and_then(|id| self.room.cancel(id)) {
-                pending.refuse(Refusal::Cancelled);
-                return self.args.route.place().usage.set_queued(self.room.requests());
-            }
+        if message.method() == Some("notifications/cancelled")
+            && let Some(pending) = cancelled_request_id(&message).and_then(|id| self.room.cancel(id))
+        {
+            pending.refuse(Refusal::Cancelled);
+            return self.args.route.place().usage.set_queued(self.room.requests());
         }
         match self.current.as_ref().filter(|_| self.machine.is_ready()) {
             Some(current) => drop(current.connection.send_message(ConnectionMsg::Notify(message))),

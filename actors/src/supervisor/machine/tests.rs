@@ -1,6 +1,7 @@
 //! Each cell of the phase x event table that this state machine decides.
 
 use super::*;
+use crate::error::EndCause;
 use crate::fault::FaultReason;
 
 const POOL: Pool = Pool {

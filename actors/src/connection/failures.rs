@@ -1,0 +1,71 @@
+//! What goes wrong with one request, or with the session of an upstream, while nobody is at fault here.
+
+use std::sync::Arc;
+
+use super::{ConnectionState, Life};
+use crate::error::{Overload, Refusal};
+use crate::fault::{Fault, FaultReason};
+use crate::link::RequestFailure;
+use crate::supervisor::SupervisorMsg;
+
+impl ConnectionState {
+    /// One request failed on its way, the link lives.
+    pub(super) fn failed(&mut self, request: u64, failure: RequestFailure) {
+        if let Life::Shaking(handshake) = &self.life {
+            if handshake.waiting == Some(request) {
+                let fault = match failure {
+                    RequestFailure::Counted(fault) | RequestFailure::Refused(fault) => fault,
+                    RequestFailure::Busy { .. } => {
+                        Fault::new(FaultReason::HttpStatus, "HTTP 429 to initialize")
+                    }
+                };
+                self.broken(Fault { reason: FaultReason::HttpConnect, ..fault });
+            }
+            return;
+        }
+        let Some(mut flight) = self.in_flight.remove(request) else { return };
+        self.record(&flight, "http_status");
+        match failure {
+            RequestFailure::Counted(fault) if self.is_safe(&flight.pending) && flight.pending.retry() => {
+                tracing::debug!(backend = %self.route.key().backend_id, %fault, "a safe request is sent once more");
+                self.transmit(flight.pending);
+            }
+            RequestFailure::Counted(fault) => {
+                if !std::mem::replace(&mut self.status_counted, true) {
+                    self.tell(SupervisorMsg::Survived { fault: fault.clone() });
+                }
+                flight.pending.refuse(self.lost(&Arc::new(fault)));
+            }
+            RequestFailure::Refused(fault) => flight.pending.refuse(self.lost(&Arc::new(fault))),
+            RequestFailure::Busy { retry_after } => {
+                let backend = self.route.key().backend_id.clone();
+                flight.pending.refuse(Refusal::Overloaded { backend, what: Overload::Rate, retry_after });
+            }
+        }
+        self.advance();
+    }
+
+    /// The upstream no longer knows its session: nothing was carried out. A new one, and the replay.
+    pub(super) fn session_lost(&mut self, request: Option<u64>) {
+        if !matches!(self.life, Life::Ready) {
+            let text = "the upstream lost its session while it was being made";
+            return self.broken(Fault::new(FaultReason::HttpConnect, text));
+        }
+        self.life = Life::Over;
+        self.link = None;
+        let refused = request.and_then(|wire| self.in_flight.remove(wire)).map(|mut flight| {
+            flight.pending.retry();
+            flight.pending
+        });
+        let (seen, mut unseen) = self.in_flight.take();
+        let fault = Arc::new(Fault::new(FaultReason::HttpStatus, "the upstream lost its session (HTTP 404)"));
+        for flight in seen {
+            self.record(&flight, "backend_lost");
+            flight.pending.refuse(self.lost(&fault));
+        }
+        unseen.extend(refused);
+        self.forget_questions();
+        self.tell(SupervisorMsg::Renew { incarnation: self.incarnation });
+        self.give_back(unseen);
+    }
+}

@@ -1,0 +1,103 @@
+//! The end of an incarnation in order: what is in flight may finish, within its time.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::{ConnectionState, Life};
+use crate::error::Refusal;
+use crate::fault::{Fault, FaultReason};
+use crate::supervisor::{Retire, SupervisorMsg, Waiting};
+
+impl ConnectionState {
+    pub(super) fn retire(&mut self, cause: Retire, by: Instant) {
+        match self.life {
+            Life::Ready | Life::Retiring { .. } => {}
+            Life::Opening | Life::Shaking(_) => return self.kill(),
+            Life::Closing | Life::Dying { .. } | Life::Over => return,
+        }
+        if cause == Retire::Evict {
+            if !self.in_flight.is_empty() || !self.queue.is_empty() || !self.asked.is_empty() {
+                return self.tell(SupervisorMsg::EvictRefused { incarnation: self.incarnation });
+            }
+            return self.close();
+        }
+        self.life = Life::Retiring { cause, by };
+        if cause == Retire::Restart {
+            self.give_back(Vec::new());
+            self.route.place().usage.set_in_flight(self.in_flight.len());
+        }
+        if by <= Instant::now() {
+            return self.cut_retirement();
+        }
+        self.wake_at(by);
+        self.finish_retirement();
+    }
+
+    /// Closes a retiring connection once nothing is left to do.
+    pub(super) fn finish_retirement(&mut self) {
+        if matches!(self.life, Life::Retiring { .. }) && self.in_flight.is_empty() && self.queue.is_empty() {
+            self.close();
+        }
+    }
+
+    /// Its time is over: what is still in flight is cancelled there and answered here.
+    pub(super) fn cut_retirement(&mut self) {
+        let Life::Retiring { cause, .. } = self.life else { return };
+        let backend = self.route.key().backend_id.clone();
+        let refusal = match cause {
+            Retire::Delete(cause) => Refusal::SessionEnded { backend, cause },
+            Retire::Drain | Retire::Limit | Retire::Evict => Refusal::ShuttingDown { backend, close: false },
+            Retire::Restart => {
+                let text = "it was restarted by hand before it had answered";
+                self.lost(&Arc::new(Fault::new(FaultReason::Exit, text)))
+            }
+        };
+        let wires: Vec<u64> = self.in_flight.wires().collect();
+        for wire in wires {
+            self.cancel_at_backend(wire, "the connection is being closed");
+        }
+        let (seen, unseen) = self.in_flight.take();
+        for pending in seen.into_iter().map(|flight| flight.pending).chain(unseen) {
+            pending.refuse(refusal.clone());
+        }
+        for item in std::mem::take(&mut self.queue) {
+            if let Waiting::Request(pending) = item {
+                pending.refuse(refusal.clone());
+            }
+        }
+        self.close();
+    }
+
+    pub(super) fn close(&mut self) {
+        self.life = Life::Closing;
+        self.tick = None;
+        self.forget_questions();
+        let usage = &self.route.place().usage;
+        usage.set_in_flight(0);
+        usage.set_queued(0);
+        self.close_link();
+    }
+
+    pub(super) fn close_link(&mut self) {
+        if let Some(link) = &mut self.link {
+            link.close();
+        }
+    }
+
+    /// Given up before it served anybody.
+    pub(super) fn kill(&mut self) {
+        self.life = Life::Over;
+        self.timer = None;
+        if let Some(link) = &mut self.link {
+            link.kill();
+        }
+        self.link = None;
+        let (seen, unseen) = self.in_flight.take();
+        let fault = Arc::new(Fault::new(FaultReason::Exit, "it was given up"));
+        for flight in seen {
+            flight.pending.refuse(self.lost(&fault));
+        }
+        self.give_back(unseen);
+    }
+}

@@ -1,0 +1,114 @@
+//! Get or launch: the one place where a key comes to be.
+
+use std::sync::Arc;
+
+use mcpvisor_config::Backend;
+use ractor::{Actor, ActorRef};
+
+use super::entry::{self, Entry};
+use super::{RegistryMsg, RegistryState, tell, unknown_backend};
+use crate::error::{Overload, Refusal};
+use crate::key::ConnectionKey;
+use crate::link::duplex::OpenTransport;
+use crate::metrics::BackendMetrics;
+use crate::route::Route;
+use crate::supervisor::{Supervisor, SupervisorArgs, SupervisorMsg};
+
+impl RegistryState {
+    /// The Supervisor of the route's key: the one there is, or a new one.
+    pub(super) async fn get_or_launch(
+        &mut self,
+        myself: &ActorRef<RegistryMsg>,
+        route: &Route,
+    ) -> Result<&ActorRef<SupervisorMsg>, Refusal> {
+        let key = route.key().clone();
+        if !self.entries.contains_key(&key) {
+            let backend = self.admit(&key)?;
+            self.start(myself, route.clone(), backend, None).await?;
+        }
+        match self.entries.get(&key) {
+            Some(entry) => Ok(&entry.supervisor),
+            None => Err(self.shutting_down(&key)),
+        }
+    }
+
+    /// May this key be launched, by name and by number?
+    pub(super) fn admit(&self, key: &ConnectionKey) -> Result<Arc<Backend>, Refusal> {
+        if self.draining.is_some() {
+            return Err(self.shutting_down(key));
+        }
+        let limits = &self.args.config.limits;
+        if self.entries.len() >= limits.max_connections {
+            let retry_after = self.args.config.pool.cleanup_interval;
+            let (backend, what) = (key.backend_id.clone(), Overload::Connections);
+            return Err(Refusal::Overloaded { backend, what, retry_after });
+        }
+        let known = self.backends.get(&key.backend_id).map(|entry| entry.backend.clone());
+        known.ok_or_else(|| unknown_backend(&self.args.config, &key.backend_id))
+    }
+
+    pub(super) async fn start(
+        &mut self,
+        myself: &ActorRef<RegistryMsg>,
+        route: Route,
+        backend: Arc<Backend>,
+        transport: Option<OpenTransport>,
+    ) -> Result<(), Refusal> {
+        let key = route.key().clone();
+        let Some(root) = self.args.root.clone() else { return Err(self.shutting_down(&key)) };
+        let launchable = self.backends.contains_key(&key.backend_id);
+        let args = SupervisorArgs {
+            metrics: BackendMetrics::new(&key.backend_id),
+            route: route.clone(),
+            backend: backend.clone(),
+            root,
+            registry: myself.clone(),
+            instance: self.args.instance.clone(),
+            sweeper: self.args.sweeper.clone(),
+            expose_stderr: self.args.config.telemetry.expose_stderr,
+            transport,
+            launchable,
+        };
+        // `pre_start` does nothing but build the state, so this neither waits nor fails for long.
+        let spawned = Supervisor::spawn_linked(None, Supervisor, args, myself.get_cell()).await;
+        let (supervisor, _) = spawned.map_err(|_| self.shutting_down(&key))?;
+        route.place().supervisor.store(Some(Arc::new(supervisor.clone())));
+        self.keys.insert(supervisor.get_id(), key.clone());
+        self.entries.insert(key, Entry { supervisor, route, backend });
+        Ok(())
+    }
+
+    pub(super) async fn open(
+        &mut self,
+        myself: &ActorRef<RegistryMsg>,
+        key: ConnectionKey,
+    ) -> Result<Route, Refusal> {
+        if let Some(entry) = self.entries.get(&key) {
+            return Ok(entry.route.clone());
+        }
+        let backend = self.admit(&key)?;
+        let route = Route::own(key, self.args.address.clone(), &backend);
+        self.start(myself, route.clone(), backend, None).await?;
+        Ok(route)
+    }
+
+    pub(super) async fn set(
+        &mut self,
+        myself: &ActorRef<RegistryMsg>,
+        key: ConnectionKey,
+        transport: OpenTransport,
+    ) -> Result<Route, Refusal> {
+        if let Some(entry) = self.entries.get(&key) {
+            tell(&entry.supervisor, SupervisorMsg::Set { transport });
+            return Ok(entry.route.clone());
+        }
+        if self.draining.is_some() {
+            return Err(self.shutting_down(&key));
+        }
+        let known = self.backends.get(&key.backend_id).map(|entry| entry.backend.clone());
+        let backend = known.unwrap_or_else(|| Arc::new(entry::unconfigured(&key, &self.args.config)));
+        let route = Route::own(key, self.args.address.clone(), &backend);
+        self.start(myself, route.clone(), backend, Some(transport)).await?;
+        Ok(route)
+    }
+}
