@@ -199,3 +199,6 @@ impl SessionSink for Sink {
         self.0.send(SessionMsg::Event(event));
     }
 }
+
+#[cfg(test)]
+mod tests;

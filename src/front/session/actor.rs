@@ -59,6 +59,9 @@ pub(crate) enum SessionMsg {
     Expire,
     /// The session is over.
     End,
+    /// A bug of ours.
+    #[cfg(test)]
+    Panic,
 }
 
 pub(super) struct SessionActor;
@@ -120,6 +123,8 @@ impl Actor for SessionActor {
             SessionMsg::ReplyFinished { stream } => state.replies.finished(stream),
             SessionMsg::Expire => state.expire(),
             SessionMsg::End => myself.stop(None),
+            #[cfg(test)]
+            SessionMsg::Panic => panic!("on demand"),
         }
         state.after(&myself);
         Ok(())
@@ -221,7 +226,7 @@ impl State {
         }
         if let Some(at) = self.outbox.next_expiry() {
             self.expiry_set = true;
-            let _ = myself.send_after(at.saturating_duration_since(Instant::now()), || SessionMsg::Expire);
+            drop(myself.send_after(at.saturating_duration_since(Instant::now()), || SessionMsg::Expire));
         }
     }
 }

@@ -36,6 +36,9 @@ enum SessionsMsg {
     Start(Arc<Session>, oneshot::Sender<()>),
     /// Ends what nobody used for `session.ttl`.
     Tick,
+    /// A bug of ours.
+    #[cfg(test)]
+    Panic,
 }
 
 struct SessionsActor;
@@ -74,6 +77,11 @@ impl Sessions {
             // Its children are killed with it; their states, and so their streams, are dropped.
             let _ = actor.stop_and_wait(None, Some(STOP)).await;
         }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn panic(&self) {
+        self.send(SessionsMsg::Panic);
     }
 
     fn send(&self, message: SessionsMsg) {
@@ -147,7 +155,7 @@ impl Actor for SessionsActor {
         }
         // Coarse: a session may live that much longer than its time.
         let tick = (state.ttl / 10).clamp(Duration::from_millis(100), Duration::from_secs(60));
-        let _ = myself.send_interval(tick, || SessionsMsg::Tick);
+        drop(myself.send_interval(tick, || SessionsMsg::Tick));
         Ok(())
     }
 
@@ -163,6 +171,8 @@ impl Actor for SessionsActor {
                 let _ = reply.send(()); // else whoever asked has gone, and ends the session
             }
             SessionsMsg::Tick => state.expire(),
+            #[cfg(test)]
+            SessionsMsg::Panic => panic!("on demand"),
         }
         Ok(())
     }
