@@ -1,0 +1,103 @@
+//! mcpvisor as its users run it: the release binary, its defaults, logs into a file.
+
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use serde::Deserialize;
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep};
+
+use crate::binaries::Binaries;
+use crate::options::Options;
+use crate::server::Server;
+
+/// The backend of the round trips: all defaults.
+const ECHO: &str = "echo";
+/// The same server, whose calls are never repeated by the gateway: a kill in a call is seen as an error.
+const FRAGILE: &str = "fragile";
+
+/// A running mcpvisor with the echo server behind it.
+pub(crate) struct Gateway {
+    // Ended before its folder goes.
+    server: Server,
+    listen: String,
+    admin: String,
+    folder: TempDir,
+}
+
+/// What it says of itself in its state folder.
+#[derive(Deserialize)]
+struct RunFile {
+    listen: String,
+    admin_listen: String,
+}
+
+impl Gateway {
+    pub(crate) async fn start(options: &Options, binaries: &Binaries) -> anyhow::Result<Self> {
+        let folder = TempDir::new()?;
+        let config = folder.path().join("bench.toml");
+        let state = folder.path().join("state");
+        let fixture = &binaries.fixture;
+        fs::write(
+            &config,
+            format!(
+                "[gateway]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\nstate_dir = {state:?}\n\
+                 [backends.{ECHO}]\ncommand = {fixture:?}\nargs = [\"echo\"]\n\
+                 [backends.{FRAGILE}]\ncommand = {fixture:?}\nargs = [\"echo\"]\nretry = \"never\"\n"
+            ),
+        )?;
+        let log = File::create(folder.path().join("log"))?;
+        let mut command = Command::new(&binaries.mcpvisor);
+        command.arg("serve").arg("--config").arg(&config);
+        for set in &options.set {
+            command.args(["--set", set]);
+        }
+        // What the caller's environment says of logging is no default.
+        command.env_remove("RUST_LOG").stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        let mut server = Server::start(&mut command)?;
+        let run = announced(&mut server, state.join("run.json")).await.with_context(|| {
+            let log = fs::read_to_string(folder.path().join("log")).unwrap_or_default();
+            format!("mcpvisor did not start:\n{log}")
+        })?;
+        Ok(Self { server, listen: run.listen, admin: run.admin_listen, folder })
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.server.pid()
+    }
+
+    /// Where the echo server is.
+    pub(crate) fn echo(&self) -> String {
+        format!("http://{}/mcp/{ECHO}", self.listen)
+    }
+
+    /// Where the one is that gets killed.
+    pub(crate) fn fragile(&self) -> String {
+        format!("http://{}/mcp/{FRAGILE}", self.listen)
+    }
+
+    /// Host and port of the admin API.
+    pub(crate) fn admin(&self) -> &str {
+        &self.admin
+    }
+
+    /// What it logged so far.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+}
+
+async fn announced(server: &mut Server, file: PathBuf) -> anyhow::Result<RunFile> {
+    let until = Instant::now() + Duration::from_secs(10);
+    loop {
+        if let Some(run) = fs::read(&file).ok().and_then(|text| serde_json::from_slice(&text).ok()) {
+            return Ok(run);
+        }
+        ensure!(server.child().try_wait()?.is_none(), "it ended at once");
+        ensure!(Instant::now() < until, "no run.json within 10 s");
+        sleep(Duration::from_millis(5)).await;
+    }
+}

@@ -1,0 +1,73 @@
+//! What is said, and the check of what comes back.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+use anyhow::{Context, ensure};
+use serde::Deserialize;
+
+/// The revision spoken.
+pub(crate) const VERSION: &str = "2025-11-25";
+/// Tells the server that the handshake is over.
+pub(crate) const INITIALIZED: &str = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
+
+#[derive(Deserialize)]
+struct Answer<'a> {
+    id: Option<u64>,
+    #[serde(borrow)]
+    result: Option<ToolResult<'a>>,
+    error: Option<serde_json::Value>,
+}
+
+#[derive(Deserialize)]
+struct ToolResult<'a> {
+    #[serde(borrow)]
+    content: Vec<Content<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Content<'a> {
+    #[serde(borrow)]
+    text: Cow<'a, str>,
+}
+
+/// The first request of a session; its id is 0.
+pub(crate) fn initialize() -> String {
+    format!(
+        r#"{{"jsonrpc":"2.0","id":0,"method":"initialize","params":{{"protocolVersion":"{VERSION}","capabilities":{{}},"clientInfo":{{"name":"bench","version":"0"}}}}}}"#
+    )
+}
+
+/// Writes a call of the echo tool over `into`. Each has a text of its own, so that no answer can be mistaken.
+pub(crate) fn call(into: &mut String, id: u64) {
+    into.clear();
+    let _ = write!(
+        into,
+        r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"echo","arguments":{{"message":"message {id}"}}}}}}"#
+    );
+}
+
+/// Checks that `answer` is the right one to [`call`].
+pub(crate) fn check(answer: &[u8], id: u64) -> anyhow::Result<()> {
+    let shown = || format!("call {id} was answered: {}", String::from_utf8_lossy(answer));
+    let parsed: Answer<'_> = serde_json::from_slice(answer).with_context(shown)?;
+    ensure!(parsed.id == Some(id), "{}", shown());
+    let content = parsed.result.with_context(shown)?.content;
+    let text = content.first().and_then(|content| content.text.strip_prefix("message "));
+    ensure!(text.and_then(|number| number.parse().ok()) == Some(id), "{}", shown());
+    Ok(())
+}
+
+/// The id of an answer to [`call`], whichever call it was; it is checked as well.
+pub(crate) fn check_any(answer: &[u8]) -> anyhow::Result<u64> {
+    let parsed: Answer<'_> = serde_json::from_slice(answer)?;
+    let id = parsed.id.context("an answer without an id")?;
+    check(answer, id)?;
+    Ok(id)
+}
+
+/// The code of an error answer.
+pub(crate) fn error_code(answer: &[u8]) -> Option<i64> {
+    let parsed: Answer<'_> = serde_json::from_slice(answer).ok()?;
+    parsed.error?.get("code")?.as_i64()
+}
