@@ -79,7 +79,9 @@ impl Envelope {
         if bytes.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|byte| *byte == b'[') {
             return Err(EnvelopeError::Shape("expected one message, not a batch"));
         }
-        let fields: Fields<'_> = serde_json::from_slice(&bytes).map_err(|error| match error.classify() {
+        // The parser only looks at what it keeps, and what it skips would be passed on to somebody who minds.
+        let text = std::str::from_utf8(&bytes).map_err(|error| EnvelopeError::Syntax(error.to_string()))?;
+        let fields: Fields<'_> = serde_json::from_str(text).map_err(|error| match error.classify() {
             serde_json::error::Category::Data => {
                 EnvelopeError::Shape("expected an object with the fields of JSON-RPC")
             }
