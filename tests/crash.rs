@@ -201,7 +201,7 @@ async fn a_launch_that_fails_is_told_to_whoever_asked_for_it() {
         assert!(wanted.contains(&reason(&answer)), "{answer}");
         assert_eq!(answer["id"], 0);
     }
-    assert_eq!(service.metric("mcpvisor_sessions").await, 0.0);
+    assert_eq!(service.metric(r#"mcpvisor_sessions{backend="dies"}"#).await, 0.0);
     service.nothing_is_left().await;
 }
 

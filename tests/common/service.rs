@@ -88,11 +88,12 @@ impl Service {
         Ask::new("GET", "/metrics").send(&self.admin).await.text().await
     }
 
-    /// The value of one series, as `/metrics` writes it; 0 if it is not there.
+    /// The value of one series, as `/metrics` writes it. What is not there is a failure: everything is
+    /// exported from zero.
     pub async fn metric(&self, series: &str) -> f64 {
         let page = self.metrics().await;
         let line = page.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
-        line.map_or(0.0, |value| value.parse().unwrap())
+        line.unwrap_or_else(|| panic!("no {series} in:\n{page}")).parse().unwrap()
     }
 
     /// `/api/v1/connections`
