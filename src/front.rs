@@ -64,6 +64,7 @@ impl Front {
     /// A front for the backends of `config`, on the current runtime. `shutdown` is cancelled when a client
     /// asks the service to close.
     pub fn new(launcher: Launcher, config: Arc<Config>, shutdown: CancellationToken) -> Arc<Self> {
+        measure::register_auth_failures();
         let table = Arc::new(Table::new(config.limits.max_sessions));
         Arc::new(Self {
             auth: Authenticator::new(&config.auth),

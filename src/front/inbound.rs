@@ -7,7 +7,7 @@ use mcpvisor_actors::Refusal;
 
 use super::Front;
 use super::face::Face;
-use super::measure::{count_auth_failure, count_refusal};
+use super::measure::{FOREIGN_SESSION, count_auth_failure, count_refusal};
 use super::rejection::Rejection;
 use super::session::Session;
 use super::version::unknown_version;
@@ -36,7 +36,7 @@ impl Inbound<'_> {
         let session = name.to_str().ok().and_then(|name| self.front.sessions.table().get(name));
         let session = session.ok_or_else(Rejection::no_such_session)?;
         if session.principal() != &*self.principal {
-            count_auth_failure("foreign_session");
+            count_auth_failure(FOREIGN_SESSION);
             return Err(Rejection::no_such_session());
         }
         if session.face().name != self.face.name {

@@ -45,6 +45,9 @@ const KINDS: [&str; 7] = [
     "session_ended",
 ];
 
+/// A session of another principal was asked for.
+pub(crate) const FOREIGN_SESSION: &str = "foreign_session";
+
 type OperationKey = (usize, &'static str, Version, &'static str);
 
 thread_local! {
@@ -136,7 +139,18 @@ pub(crate) fn count_refusal(backend: &Arc<str>, refusal: &Refusal) {
 
 /// Counts credentials, or a session, that let nobody in.
 pub(crate) fn count_auth_failure(reason: &'static str) {
-    counter!("mcpvisor_auth_failures_total", "reason" => reason).increment(1);
+    auth_failures(reason).increment(1);
+}
+
+/// As [`register_errors`].
+pub(crate) fn register_auth_failures() {
+    for reason in ["missing", "invalid", FOREIGN_SESSION] {
+        auth_failures(reason).increment(0);
+    }
+}
+
+fn auth_failures(reason: &'static str) -> Counter {
+    counter!("mcpvisor_auth_failures_total", "reason" => reason)
 }
 
 /// Counters that are born at one never show an increase: they begin at zero.

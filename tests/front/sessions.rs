@@ -62,13 +62,17 @@ fn the_session_limit_holds_and_frees_itself() {
 
 /// Clients that never say goodbye would pile up for ever.
 #[test]
-fn a_session_nobody_uses_ends_by_itself_and_an_open_call_is_use() {
+fn a_session_nobody_uses_ends_by_itself_and_an_open_call_or_stream_is_use() {
     let world = World::new();
     let service = serve(&world, "[session]\nttl = \"1s\"", &[("one", &[])]);
     let (idle, busy) = (Client::open(&service, "one"), Client::open(&service, "one"));
+    let listening = Client::open(&service, "one");
+    let stream = listening.listen(None);
     assert_eq!(busy.text("sleep", json!({ "ms": 2500 })), "slept 2500 ms");
     assert_eq!(busy.request(json!(1), "ping", &json!({})).status, 200);
+    assert_eq!(listening.request(json!(1), "ping", &json!({})).status, 200);
     assert_eq!(idle.request(json!(1), "ping", &json!({})).status, 404);
+    drop(stream);
 }
 
 /// One slow tool would stop everything else in its session, and a repeated id would mix up answers.

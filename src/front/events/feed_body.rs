@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use super::keep_alive::KeepAlive;
 use super::{EventId, Numbered, STANDALONE, write_event, write_priming};
 use crate::front::measure::OpenStream;
-use crate::front::session::{Session, SessionMsg};
+use crate::front::session::{InUse, Session, SessionMsg};
 
 /// Events that are ready together travel in one piece, up to about this many bytes.
 const PIECE: usize = 64 << 10;
@@ -24,6 +24,8 @@ pub(crate) struct FeedBody {
     backlog: VecDeque<Numbered>,
     feed: mpsc::Receiver<Numbered>,
     keep_alive: KeepAlive,
+    /// An open stream keeps its session.
+    _in_use: InUse,
     /// Of the standalone stream: tells the Session how far its client got.
     end: Option<FeedEnd>,
     _open: OpenStream,
@@ -39,7 +41,7 @@ pub(crate) struct FeedEnd {
 impl FeedBody {
     /// `backlog` goes first, then what comes from `feed`.
     pub(crate) fn new(
-        session: &Session,
+        session: &Arc<Session>,
         after: EventId,
         backlog: Vec<Numbered>,
         feed: mpsc::Receiver<Numbered>,
@@ -54,6 +56,7 @@ impl FeedBody {
             backlog: backlog.into(),
             feed,
             keep_alive: KeepAlive::new(face.keep_alive),
+            _in_use: session.begin_use(),
             end,
             _open: OpenStream::new(gauge),
         }

@@ -36,6 +36,9 @@ impl Table {
     pub(crate) fn insert(&self, session: Arc<Session>, room: Room) {
         std::mem::forget(room); // `remove` frees it
         session.face().sessions.increment(1.0);
+        let hash = session.route().key().session_hash();
+        let version = session.version_name();
+        tracing::debug!(event = "session.opened", backend = &*session.face().name, session = hash, version);
         self.sessions.pin().insert(session.id().clone(), session);
     }
 
