@@ -55,6 +55,7 @@ pub fn serve(wanted: &ServeArguments) -> Outcome {
 /// # Errors
 /// The command's own.
 pub fn block_on<E: Into<Failure>>(command: impl Future<Output = Result<(), E>>) -> Outcome {
+    telemetry::log::install_if_asked();
     install_crypto();
     let runtime = runtime::small()?;
     let outcome = runtime.block_on(command);

@@ -1,12 +1,14 @@
 //! A session with an MCP endpoint, for `tools` and `call`.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 use rmcp::model::{ClientCapabilities, ClientConfig, Implementation, ProtocolVersion};
 use rmcp::service::RunningService;
 use rmcp::transport::StreamableHttpClientTransport;
+use rmcp::transport::common::client_side_sse::ExponentialBackoff;
 use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
 use rmcp::{RoleClient, ServiceExt};
 
@@ -50,6 +52,7 @@ pub(super) async fn connect(endpoint: &EndpointArguments) -> Result<Session, Fai
         .custom_headers(headers(&endpoint.headers)?)
         // A session that ended is news for whoever tries an endpoint, not something to hide.
         .reinit_on_expired_session(false);
+    transport.retry_config = Arc::new(patience());
     if let Some(key) = &endpoint.bearer {
         transport = transport.auth_header(key);
     }
@@ -58,6 +61,13 @@ pub(super) async fn connect(endpoint: &EndpointArguments) -> Result<Session, Fai
         .with_protocol_version(ProtocolVersion::LATEST_WITH_INITIALIZE);
     let session = client.serve(StreamableHttpClientTransport::from_config(transport)).await;
     session.map_err(|error| explain::initialize(&endpoint.url, &error))
+}
+
+/// An answer cut short is asked for again a few times; the SDK's default would wait for a dead service for ever.
+fn patience() -> ExponentialBackoff {
+    let mut patience = ExponentialBackoff::default();
+    (patience.max_times, patience.base_duration) = (Some(3), Duration::from_millis(250));
+    patience
 }
 
 /// Ends the session, so that the service need not wait for it to expire.

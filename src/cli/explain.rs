@@ -25,7 +25,9 @@ pub(super) fn request(url: &str, error: &ServiceError) -> Failure {
     match error {
         ServiceError::McpError(error) => json_rpc(error),
         ServiceError::TransportSend(error) => transport(url, error),
-        ServiceError::TransportClosed => Failure::Runtime(anyhow!("{url} closed the connection")),
+        ServiceError::TransportClosed => {
+            Failure::Runtime(anyhow!("{url} closed the connection before it had answered"))
+        }
         other => Failure::Runtime(anyhow!("{url}: {other}")),
     }
 }

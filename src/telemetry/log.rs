@@ -17,7 +17,7 @@ const QUIET: &str = "ractor=warn";
 /// # Errors
 /// Either of them is no filter.
 pub fn install(wanted: &Telemetry) -> Result<(), Failure> {
-    let from_environment = std::env::var("RUST_LOG").ok().filter(|text| !text.trim().is_empty());
+    let from_environment = from_environment();
     let (name, directives) = match &from_environment {
         Some(text) => ("RUST_LOG", text.as_str()),
         None => ("telemetry.log_level", wanted.log_level.as_str()),
@@ -37,6 +37,18 @@ pub fn install(wanted: &Telemetry) -> Result<(), Failure> {
         LogFormat::Text => lines.with_ansi(colours()).try_init(),
     };
     installed.map_err(|error| Failure::Runtime(anyhow!("cannot install the log: {error}")))
+}
+
+/// The same for the short commands: silent unless `RUST_LOG` asks, since they print what they have to say.
+pub fn install_if_asked() {
+    if let Some(Ok(filter)) = from_environment().map(|directives| filter(&directives)) {
+        let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        let _ = lines.with_ansi(colours()).try_init();
+    }
+}
+
+fn from_environment() -> Option<String> {
+    std::env::var("RUST_LOG").ok().filter(|text| !text.trim().is_empty())
 }
 
 /// What the user says of a target wins over what we say of it, also when it is `info` for everything.
