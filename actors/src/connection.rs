@@ -15,6 +15,7 @@ mod in_flight;
 mod inbound;
 mod outbound;
 mod retirement;
+mod safe_tools;
 mod shaking;
 
 use std::collections::VecDeque;
@@ -41,6 +42,7 @@ use asked::Asked;
 use handshake::Handshake;
 pub(crate) use handshake::own_initialize;
 use in_flight::InFlight;
+pub(crate) use safe_tools::SafeTools;
 
 /// What a Connection is told.
 pub(crate) enum ConnectionMsg {

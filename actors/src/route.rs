@@ -8,7 +8,7 @@ use ractor::{ActorRef, MessagingErr};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use crate::connection::ConnectionMsg;
+use crate::connection::{ConnectionMsg, SafeTools};
 use crate::error::{EndCause, Refusal};
 use crate::fault::{Fault, FaultReason};
 use crate::key::ConnectionKey;
@@ -74,6 +74,8 @@ pub(crate) struct Place {
     pub(crate) status: ArcSwapOption<Status>,
     pub(crate) max_error_count: u32,
     pub(crate) usage: Usage,
+    /// As the backend's own tool list said, in whatever incarnation.
+    pub(crate) safe_tools: ArcSwap<SafeTools>,
     pub(crate) timeouts: mcpvisor_config::Timeouts,
     /// Whether the session has an open stream for what belongs to no request.
     pub(crate) stream_open: std::sync::atomic::AtomicBool,
@@ -103,6 +105,7 @@ impl Route {
             status: ArcSwapOption::empty(),
             max_error_count: backend.pool.max_error_count,
             usage: Usage::new(Instant::now()),
+            safe_tools: ArcSwap::default(),
             timeouts: backend.timeouts,
             stream_open: false.into(),
         };

@@ -35,6 +35,25 @@ async fn a_killed_child_is_replaced_and_the_call_in_flight_is_answered_at_once()
     assert!(!exists(first) && !exists(second), "a process was left behind");
 }
 
+/// A call that can do no harm twice is sent once more, and the caller never hears of the crash.
+#[tokio::test]
+async fn a_read_only_call_survives_the_crash_of_its_server() {
+    let flags = ["--slow", "500"];
+    let launcher = launcher(&backend("b", &flags, "")).await;
+    let connection = launcher.get_or_launch_for_session("b", "s").await.unwrap();
+    let first = only(&launcher).await.pid.unwrap();
+    connection.request("tools/list", &json!({})).await.unwrap();
+    let reading = tokio::spawn({
+        let connection = connection.clone();
+        async move { call(&connection, "echo", json!({ "message": "read only" })).await }
+    });
+    eventually("the call is in flight", async || only(&launcher).await.in_flight == 1).await;
+    kill_9(first);
+    assert!(reading.await.unwrap().unwrap().contains("read only"));
+    assert_eq!(only(&launcher).await.restarts, 1);
+    launcher.close().await;
+}
+
 /// The restart a user sees is bounded: past the limit the key is stopped and says so at once.
 #[tokio::test]
 async fn the_death_that_passes_the_limit_stops_the_connection() {

@@ -87,7 +87,11 @@ async fn a_refused_upstream_is_a_failed_launch_with_its_cause() {
 async fn a_request_waits_for_an_upstream_that_comes_back() {
     let upstream = Upstream::start("127.0.0.1:0");
     let address = upstream.address();
-    let launcher = launcher(&http(&upstream.url, "backoff = { min = \"20ms\", max = \"100ms\" }\npool.max_error_count = 1000")).await;
+    let launcher = launcher(&http(
+        &upstream.url,
+        "backoff = { min = \"20ms\", max = \"100ms\" }\npool.max_error_count = 1000",
+    ))
+    .await;
     let connection = launcher.get_or_launch_for_session("b", "s").await.unwrap();
     drop(upstream);
     let waiting = tokio::spawn({

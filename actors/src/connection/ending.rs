@@ -198,10 +198,13 @@ impl ConnectionState {
 
     /// Whether sending it a second time can do no harm (`supervision.md`, "Safe").
     pub(super) fn is_safe(&self, pending: &Pending) -> bool {
-        let method = pending.message().method().unwrap_or_default();
+        let message = pending.message();
         self.backend.retry == Retry::Safe
-            && (method.ends_with("/list")
-                || matches!(method, "resources/read" | "prompts/get" | "completion/complete" | "ping"))
+            && match message.method().unwrap_or_default() {
+                "resources/read" | "prompts/get" | "completion/complete" | "ping" => true,
+                "tools/call" => self.route.place().safe_tools.load().covers(message.params()),
+                method => method.ends_with("/list"),
+            }
     }
 }
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::in_flight::Flight;
-use super::{ConnectionState, Life};
+use super::{ConnectionState, Life, SafeTools};
 use crate::message::{self, Envelope, Kind, cancelled_request_id, progress_token};
 use crate::metrics;
 use crate::route::SessionEvent;
@@ -27,16 +27,27 @@ impl ConnectionState {
         let Some(flight) = message.wire_id().and_then(|wire| self.in_flight.remove(wire)) else { return };
         self.route.place().usage.touch(Instant::now());
         self.record(&flight, if message.kind() == Kind::Error { "backend" } else { "" });
-        let request = flight.pending.message();
-        if let Some(method) = request.method().filter(|method| SessionRecord::concerns(method))
-            && message.kind() == Kind::Result
-        {
-            self.route.update_record(|record| {
-                record.answered(method, request.params());
-            });
+        if message.kind() == Kind::Result {
+            self.take_note(flight.pending.message(), message);
         }
         flight.pending.answer(message);
         self.advance();
+    }
+
+    /// What an answer says of the session, or of the backend.
+    fn take_note(&self, request: &Envelope, answer: &Envelope) {
+        match request.method() {
+            Some(method) if SessionRecord::concerns(method) => self.route.update_record(|record| {
+                record.answered(method, request.params());
+            }),
+            Some("tools/list") => {
+                let known = &self.route.place().safe_tools;
+                let mut tools = SafeTools::clone(&known.load());
+                tools.learn(answer.body().unwrap_or_default());
+                known.store(tools.into());
+            }
+            _ => {}
+        }
     }
 
     fn asked_by_backend(&mut self, message: &Envelope, via: Option<u64>) {
