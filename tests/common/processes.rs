@@ -17,6 +17,11 @@ pub fn kill_9(pid: u32) {
     signal(pid, Signal::KILL);
 }
 
+/// Ends a process that may have ended already.
+pub fn end(pid: u32) {
+    let _ = kill_process(Pid::from_raw(pid.try_into().unwrap()).unwrap(), Signal::KILL);
+}
+
 /// Every process that carries the mark of this instance in its environment: servers, and whatever they
 /// started, wherever it went.
 pub fn marked(instance: &str) -> Vec<u32> {

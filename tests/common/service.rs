@@ -146,6 +146,8 @@ impl Drop for Service {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        // A service that is killed leaves servers behind which ignore the end of their input.
+        processes::marked(&self.instance).into_iter().for_each(processes::end);
         if std::thread::panicking() {
             let log = self.log();
             let from = log.lines().count().saturating_sub(150);
