@@ -51,8 +51,7 @@ async fn other_sessions_notice_nothing() {
     }
     let pid = victim.pid().await;
     let long_calls = others.iter().map(|other| other.text("sleep", json!({ "ms": 1500 })));
-    let long_calls = async { join(long_calls).await };
-    let (slept, ()) = tokio::join!(long_calls, async {
+    let (slept, ()) = tokio::join!(common::all(long_calls), async {
         let (answer, ()) = tokio::join!(victim.call("sleep", json!({ "ms": 60_000 })), async {
             service.in_flight(4).await;
             kill_9(pid);
@@ -213,23 +212,4 @@ async fn kill_in_a_call(service: &Service, client: &Client) -> serde_json::Value
         kill_9(pid);
     });
     answer
-}
-
-async fn join<T>(work: impl IntoIterator<Item = impl Future<Output = T>>) -> Vec<T> {
-    let mut all: Vec<_> = work.into_iter().map(Box::pin).collect();
-    let mut done: Vec<Option<T>> = all.iter().map(|_| None).collect();
-    std::future::poll_fn(move |cx| {
-        for (one, done) in all.iter_mut().zip(&mut done) {
-            if done.is_none()
-                && let std::task::Poll::Ready(value) = one.as_mut().poll(cx)
-            {
-                *done = Some(value);
-            }
-        }
-        if done.iter().any(Option::is_none) {
-            return std::task::Poll::Pending;
-        }
-        std::task::Poll::Ready(done.iter_mut().filter_map(Option::take).collect())
-    })
-    .await
 }

@@ -10,6 +10,7 @@ mod http;
 mod processes;
 mod service;
 
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 pub use client::{Client, code, reason, text_of};
@@ -31,6 +32,23 @@ pub async fn eventually<T>(what: &str, mut found: impl AsyncFnMut() -> Option<T>
         assert!(start.elapsed() < PATIENCE, "in vain: {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+}
+
+/// Does several things at once, on this thread, and waits for all of them.
+pub async fn all<T>(work: impl IntoIterator<Item = impl Future<Output = T>>) -> Vec<T> {
+    let mut work: Vec<_> = work.into_iter().map(|one| (Box::pin(one), None)).collect();
+    std::future::poll_fn(move |cx| {
+        for (one, done) in work.iter_mut().filter(|(_, done)| done.is_none()) {
+            if let Poll::Ready(value) = one.as_mut().poll(cx) {
+                *done = Some(value);
+            }
+        }
+        if work.iter().any(|(_, done)| done.is_none()) {
+            return Poll::Pending;
+        }
+        Poll::Ready(work.drain(..).filter_map(|(_, done)| done).collect())
+    })
+    .await
 }
 
 /// Waits for `work`, and fails the test rather than hang.
