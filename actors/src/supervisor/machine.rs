@@ -33,12 +33,15 @@ pub(crate) struct Machine {
     backoff: Backoff,
     /// Whether the session has ever been served; if not, a failed launch forgets it.
     established: bool,
+    /// What follows once a connection that passed the limit is gone.
+    cooldown: Duration,
 }
 
 impl Machine {
     /// `established`: the session was served before, by an earlier Supervisor.
     pub(crate) fn new(pool: Pool, backoff: Backoff, established: bool) -> Self {
-        Self { state: State::New, budget: Budget::default(), pool, backoff, established }
+        let cooldown = pool.cooldown;
+        Self { state: State::New, budget: Budget::default(), pool, backoff, established, cooldown }
     }
 
     pub(crate) fn phase(&self) -> Phase {
@@ -61,7 +64,7 @@ impl Machine {
             State::Draining(Retire::Drain) => Err(Refused::Drain),
             State::Draining(Retire::Delete(cause)) => Err(Refused::Ended(cause)),
             State::Draining(Retire::Limit) => {
-                Err(Refused::Stopped { fatal: false, retry_after: self.pool.cooldown })
+                Err(Refused::Stopped { fatal: false, retry_after: self.cooldown })
             }
             State::Stopped { until, fatal } if now < until => {
                 Err(Refused::Stopped { fatal, retry_after: until - now })
@@ -165,10 +168,15 @@ impl Machine {
 
     /// Errors that leave the connection alive: past the limit it is retired, or stopped where it stands.
     fn external(&mut self, now: Instant) -> Vec<Effect> {
-        let Some(Verdict::Stop(cooldown)) = self.budget.external(now, &self.pool) else { return Vec::new() };
+        let passed = self.budget.external(now, &self.pool);
+        if !passed || matches!(self.state, State::Draining(_) | State::Stopped { .. }) {
+            return Vec::new();
+        }
+        let cooldown = self.budget.stop(&self.pool);
         match self.state {
             State::Ready => {
                 self.state = State::Draining(Retire::Limit);
+                self.cooldown = cooldown;
                 let refused = Refused::Stopped { fatal: false, retry_after: cooldown };
                 vec![Effect::Withdraw, Effect::Refuse(refused), Effect::Retire(Retire::Limit)]
             }
@@ -177,8 +185,7 @@ impl Machine {
                 effects.extend(self.stop(cooldown, false, now));
                 effects
             }
-            State::New | State::BackingOff => self.stop(cooldown, false, now).into(),
-            State::Draining(_) | State::Stopped { .. } => Vec::new(),
+            _ => self.stop(cooldown, false, now).into(),
         }
     }
 
@@ -189,16 +196,14 @@ impl Machine {
                 self.state = State::Draining(cause);
                 vec![Effect::Withdraw, Effect::Refuse(refused), Effect::Retire(cause)]
             }
-            State::Launching => {
-                self.state = State::Draining(cause);
-                vec![Effect::Refuse(refused), Effect::Abandon]
-            }
             State::Draining(_) => {
                 self.state = State::Draining(cause);
                 vec![Effect::Refuse(refused), Effect::Retire(cause)]
             }
-            State::New | State::BackingOff | State::Stopped { .. } => {
-                vec![Effect::Refuse(refused), Effect::End]
+            // Not ended on the spot: nothing may be launched any more, and what died before may live on.
+            State::New | State::Launching | State::BackingOff | State::Stopped { .. } => {
+                self.state = State::Draining(cause);
+                vec![Effect::Refuse(refused), Effect::Abandon]
             }
         }
     }
@@ -209,7 +214,10 @@ impl Machine {
                 self.state = State::Draining(Retire::Evict);
                 vec![Effect::Withdraw, Effect::Retire(Retire::Evict)]
             }
-            State::BackingOff | State::Stopped { .. } | State::New => vec![Effect::End],
+            State::BackingOff | State::Stopped { .. } | State::New => {
+                self.state = State::Draining(Retire::Evict);
+                vec![Effect::Abandon]
+            }
             State::Launching | State::Draining(_) => Vec::new(),
         }
     }
@@ -232,6 +240,10 @@ impl Machine {
             }
             State::Launching => vec![Effect::Abandon, Effect::Launch],
             State::BackingOff | State::New | State::Stopped { .. } => self.launch(),
+            State::Draining(Retire::Evict | Retire::Limit) => {
+                self.state = State::Draining(Retire::Restart);
+                Vec::new()
+            }
             State::Draining(_) => Vec::new(),
         }
     }
@@ -255,10 +267,7 @@ impl Machine {
             Retire::Restart => self.launch(),
             Retire::Evict if waiting => self.launch(),
             Retire::Drain | Retire::Delete(_) | Retire::Evict => vec![Effect::End],
-            Retire::Limit => {
-                let cooldown = self.pool.cooldown;
-                self.stop(cooldown, false, now).into()
-            }
+            Retire::Limit => self.stop(self.cooldown, false, now).into(),
         }
     }
 }

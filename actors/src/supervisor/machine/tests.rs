@@ -138,8 +138,9 @@ async fn a_request_that_was_faster_than_the_eviction_keeps_the_connection() {
 
 #[tokio::test(start_paused = true)]
 async fn an_idle_key_without_a_process_just_ends() {
-    for mut world in [World::backing_off(), World::stopped()] {
-        assert_eq!(world.on(Event::Evict), [Effect::End]);
+    for mut world in [World::new(), World::backing_off(), World::stopped()] {
+        assert_eq!(world.on(Event::Evict), [Effect::Abandon]);
+        assert_eq!(world.on(Event::Gone), [Effect::End]);
     }
     assert_eq!(World::launching().on(Event::Evict), []);
 }
@@ -153,9 +154,58 @@ async fn a_drain_refuses_what_waits_and_lets_the_rest_finish() {
     assert_eq!(ready.machine.admits(ready.now), Err(Refused::Drain));
     assert_eq!(ready.fault(), [], "what dies while draining is no fault");
     assert_eq!(ready.on(Event::Gone), [Effect::End]);
-    assert_eq!(World::launching().on(Event::Drain), [refused.clone(), Effect::Abandon]);
-    assert_eq!(World::backing_off().on(Event::Drain), [refused.clone(), Effect::End]);
-    assert_eq!(World::stopped().on(Event::Drain), [refused, Effect::End]);
+    for mut world in [World::new(), World::launching(), World::backing_off(), World::stopped()] {
+        assert_eq!(world.on(Event::Drain), [refused.clone(), Effect::Abandon]);
+        assert_eq!(world.on(Event::Gone), [Effect::End]);
+    }
+}
+
+/// A deleted session would leave a process that nobody ends, and a launch ticket that nobody gives back.
+#[tokio::test(start_paused = true)]
+async fn nothing_is_launched_for_a_key_that_is_ending() {
+    let endings: [fn() -> Event<'static>; 3] =
+        [|| Event::Evict, || Event::Delete(EndCause::Delete), || Event::Drain];
+    for ending in endings {
+        for mut world in [World::new(), World::backing_off(), World::stopped()] {
+            world.now += POOL.cooldown;
+            world.on(ending());
+            assert_eq!(world.on(Event::Wanted), []);
+            assert_eq!(world.on(Event::BackoffOver), []);
+            assert_eq!(world.phase(), Phase::Draining);
+        }
+    }
+}
+
+/// A transport that was put in place of one that is being retired would never be used.
+#[tokio::test(start_paused = true)]
+async fn another_transport_is_launched_once_the_retiring_one_is_gone() {
+    let mut evicted = World::ready();
+    evicted.on(Event::Evict);
+    let mut limited = World::ready();
+    limited.on(Event::External);
+    limited.on(Event::External);
+    let mut failed = World::launching();
+    failed.fault();
+    for mut world in [evicted, limited, failed] {
+        assert_eq!(world.on(Event::Replace), []);
+        assert!(world.machine.admits(world.now).is_ok());
+        assert_eq!(world.on(Event::Gone), [Effect::Launch]);
+    }
+}
+
+/// Reporting the same trouble again and again would keep a key away for the longest cooldown.
+#[tokio::test(start_paused = true)]
+async fn errors_reported_of_a_stopped_key_do_not_lengthen_its_next_cooldown() {
+    let mut world = World::stopped();
+    (0..5).for_each(|_| assert_eq!(world.on(Event::External), []));
+    world.now += POOL.cooldown;
+    world.on(Event::Wanted);
+    world.on(Event::Ready);
+    world.on(Event::External);
+    world.on(Event::External);
+    let second = Refused::Stopped { fatal: false, retry_after: POOL.cooldown * 2 };
+    assert_eq!(world.machine.admits(world.now), Err(second), "doubled once, by the second stop");
+    assert!(world.on(Event::Gone).contains(&Effect::Refuse(second)));
 }
 
 #[tokio::test(start_paused = true)]
