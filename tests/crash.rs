@@ -1,11 +1,13 @@
 //! A server dies: one call fails, its session goes on, and nobody else notices.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 #[path = "common/all.rs"]
 mod common;
 
 use std::time::{Duration, Instant};
 
-use common::{Client, Service, backend, code, eventually, kill_9, reason};
+use common::{Client, Service, backend, code, eventually, exists, kill_9, reason};
 use serde_json::json;
 
 /// The promise of the whole program: a crash would cost its client the session, or leave it waiting.
@@ -36,6 +38,53 @@ async fn kill_9_fails_the_call_in_flight_at_once_and_the_session_goes_on() {
     assert_eq!((&shown["restarts"], &shown["error_count"]), (&json!(1), &json!(1)), "{shown}");
     assert_eq!((&shown["pid"], &shown["phase"]), (&json!(after), &json!("ready")), "{shown}");
     assert_eq!(shown["incarnation"], 2, "{shown}");
+}
+
+/// A death would be told as something else, or once in a while not at all.
+#[tokio::test]
+async fn every_death_of_many_is_told_at_once_and_by_its_name() {
+    let settings = "pool.max_error_count = 1000\nbackoff.min = \"1ms\"\nbackoff.max = \"1ms\"\n";
+    let service = Service::start(&backend("a", &[], settings)).await;
+    let client = Client::open(&service, "a").await;
+    let mut times = Vec::new();
+    for death in 1..=40 {
+        let pid = client.pid().await;
+        let (answered, killed) = tokio::join!(
+            async {
+                let answer = client.call("sleep", json!({ "ms": 60_000 })).await;
+                assert_eq!((code(&answer), reason(&answer)), (-31001, "signal"), "death {death}: {answer}");
+                Instant::now()
+            },
+            async {
+                service.in_flight(1).await;
+                kill_9(pid);
+                Instant::now()
+            }
+        );
+        times.push(answered.saturating_duration_since(killed));
+    }
+    times.sort();
+    println!("from death to answer: median {:?}, longest {:?}", times[20], times[39]);
+    assert!(times[39] < Duration::from_secs(2), "{times:?}");
+    client.pid().await; // from the one that follows the last death
+    assert_eq!(service.metric(r#"mcpvisor_restarts_total{backend="a",reason="signal"}"#).await, 40.0);
+}
+
+/// A server that had started programs of its own would look alive when it is dead, and they would stay.
+#[tokio::test]
+async fn children_of_a_dead_server_neither_hide_its_death_nor_outlive_it() {
+    let service =
+        Service::start(&backend("a", &["--grandchild", "--grandchild-setsid", "--ignore-term"], "")).await;
+    let client = Client::open(&service, "a").await;
+    let grandchildren = client.known("pid").await["grandchildren"].clone();
+    let pids: Vec<u32> = serde_json::from_value(grandchildren).unwrap();
+    assert!(pids.len() == 2 && pids.iter().all(|pid| exists(*pid)));
+    let start = Instant::now();
+    let answer = kill_in_a_call(&service, &client).await;
+    assert_eq!((code(&answer), reason(&answer)), (-31001, "signal"), "{answer}");
+    assert!(start.elapsed() < Duration::from_secs(5), "told only after {:?}", start.elapsed());
+    eventually("they are gone", async || (!pids.iter().any(|pid| exists(*pid))).then_some(())).await;
+    assert_eq!(client.text("counter", json!({})).await, "1");
 }
 
 /// One user's crash would disturb another's work.

@@ -1,5 +1,7 @@
 //! The end of the service: what is under way is finished, nothing new begins, nothing is left.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 #[path = "common/all.rs"]
 mod common;
 

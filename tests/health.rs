@@ -1,5 +1,7 @@
 //! What probes, scrapers and dashboards see.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 #[path = "common/all.rs"]
 mod common;
 

@@ -1,5 +1,7 @@
 //! Sessions are strangers to each other; requests of one session are not kept waiting for one another.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 #[path = "common/all.rs"]
 mod common;
 

@@ -1,5 +1,7 @@
 //! Two hundred sessions, ended in every way there is, leave nothing behind.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 #[path = "common/all.rs"]
 mod common;
 

@@ -1,5 +1,7 @@
 //! Too much of anything is refused at once, and one who is slow or loud delays nobody else.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 #[path = "common/all.rs"]
 mod common;
 

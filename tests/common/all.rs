@@ -4,6 +4,7 @@
 #![allow(dead_code, unused_imports, reason = "no test uses all of it")]
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 
+pub mod bystander;
 mod client;
 mod fixture;
 mod http;

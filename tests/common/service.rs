@@ -39,7 +39,9 @@ impl Service {
         command.args(["serve", "--config", "mcpvisor.toml"]);
         command.args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
         command.args(["--set", &format!("gateway.state_dir={}", state.display())]);
-        settings.iter().for_each(|setting| drop(command.args(["--set", setting])));
+        for setting in settings {
+            command.args(["--set", setting]);
+        }
         for variable in ["HOME", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME"] {
             command.env(variable, path);
         }
