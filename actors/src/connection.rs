@@ -257,3 +257,6 @@ impl ConnectionState {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

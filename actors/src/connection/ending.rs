@@ -143,7 +143,7 @@ impl ConnectionState {
         }
     }
 
-    fn conclude(&mut self) {
+    pub(super) fn conclude(&mut self) {
         self.life = Life::Over;
         self.tell(SupervisorMsg::Concluded { incarnation: self.incarnation });
         self.myself.stop(None);

@@ -99,5 +99,9 @@ impl ConnectionState {
             flight.pending.refuse(self.lost(&fault));
         }
         self.give_back(unseen);
+        // It was dying by itself, and nothing else will say so.
+        if self.gone {
+            self.conclude();
+        }
     }
 }

@@ -12,7 +12,7 @@ pub(crate) struct Seat {
 }
 
 impl Seat {
-    pub(super) fn new(incarnation: u64, root: ActorRef<RootMsg>) -> Self {
+    pub(crate) fn new(incarnation: u64, root: ActorRef<RootMsg>) -> Self {
         Self { incarnation, root }
     }
 
