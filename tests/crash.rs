@@ -227,6 +227,15 @@ async fn a_safe_request_is_sent_once_more() {
         });
     let text = answer["result"]["contents"][0]["text"].as_str().unwrap_or_else(|| panic!("{answer}"));
     assert!(text.starts_with("fixture://one") && !text.contains(&before.to_string()), "{text}");
+
+    // A tool is safe if the server's own list says so, and it was asked for that list.
+    client.request("tools/list", json!({})).await;
+    let pid = client.pid().await;
+    let (text, ()) = tokio::join!(client.text("echo", json!({ "message": "hi" })), async {
+        service.in_flight(1).await;
+        kill_9(pid);
+    });
+    assert_eq!(text, "hi");
 }
 
 /// A server that cannot be started would leave its client without a word, or with a session that is none.
