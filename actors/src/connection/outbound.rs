@@ -140,7 +140,8 @@ impl ConnectionState {
             self.wake_at(by);
         }
         self.advance();
-        if let Some(next) = self.in_flight.next_deadline() {
+        let next = self.in_flight.next_deadline().into_iter().chain(self.queue_deadline()).min();
+        if let Some(next) = next {
             self.wake_at(next.max(now));
         }
     }
@@ -172,6 +173,14 @@ impl ConnectionState {
                 pending.refuse(Refusal::Timeout { backend: self.route.key().backend_id.clone(), max });
             }
         }
+    }
+
+    fn queue_deadline(&self) -> Option<Instant> {
+        let requests = self.queue.iter().filter_map(|item| match item {
+            Waiting::Request(pending) => Some(pending.deadline()),
+            Waiting::Notify(_) => None,
+        });
+        requests.min()
     }
 
     /// Tells the backend that nobody waits for this any more.
