@@ -27,10 +27,11 @@ pub(crate) fn due(connection: &ConnectionMetadata, backend: &Backend) -> bool {
     }
     match connection.phase {
         Phase::Stopped => connection.idle_for >= STOPPED_VISIBLE,
-        Phase::Ready | Phase::BackingOff => {
+        // Launching is also the phase of a key that was opened by a caller who never came to use it.
+        Phase::Launching | Phase::Ready | Phase::BackingOff => {
             backend.idle == Idle::Evict && connection.idle_for >= backend.pool.idle_timeout
         }
-        Phase::Launching | Phase::Draining => false,
+        Phase::Draining => false,
     }
 }
 

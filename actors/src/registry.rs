@@ -55,8 +55,8 @@ pub(crate) enum RegistryMsg {
     Set { key: ConnectionKey, transport: OpenTransport, reply: oneshot::Sender<Result<Route, Refusal>> },
     /// A request that found no Supervisor.
     Request(Pending),
-    /// A notification that found no Supervisor.
-    Notify { route: Route, message: Envelope },
+    /// A notification that found no Supervisor where it looked.
+    Notify { key: ConnectionKey, message: Envelope },
     /// The session is over. `done` is told once its processes are gone.
     End { key: ConnectionKey, cause: EndCause, done: Option<oneshot::Sender<bool>> },
     /// An error seen outside counts against the key's budget; the count after it.
@@ -142,10 +142,10 @@ impl Actor for Registry {
                     Err(refusal) => pending.refuse(refusal),
                 }
             }
-            RegistryMsg::Notify { route, message } => {
-                // Without a place to launch it, there is nobody to notify: the refusal concerns no request.
-                if let Ok(supervisor) = state.get_or_launch(&myself, &route).await {
-                    tell(supervisor, SupervisorMsg::Notify(message));
+            RegistryMsg::Notify { key, message } => {
+                // A backend that is not there has nothing to be told: what counts is in the session's record.
+                if let Some(entry) = state.entries.get(&key) {
+                    tell(&entry.supervisor, SupervisorMsg::Notify(message));
                 }
             }
             RegistryMsg::End { key, cause, done } => state.end(&key, cause, done),
@@ -198,6 +198,10 @@ impl RegistryState {
     }
 
     fn ticket(&mut self, key: ConnectionKey) {
+        // Whoever asked and is gone gives nothing back.
+        if !self.entries.contains_key(&key) {
+            return;
+        }
         let granted = match self.backends.get_mut(&key.backend_id) {
             Some(entry) => entry.tickets.request(key.clone()),
             None => true,

@@ -16,7 +16,7 @@ use crate::message::Envelope;
 use crate::metadata::Status;
 use crate::pending::{Exchange, Pending, Reply};
 use crate::registry::{RegistryAddress, RegistryMsg};
-use crate::session_record::SessionRecord;
+use crate::session_record::{SessionRecord, Stage};
 use crate::supervisor::SupervisorMsg;
 use crate::usage::Usage;
 
@@ -160,6 +160,10 @@ impl Route {
     /// Sends a notification of the client.
     pub fn notify(&self, message: Envelope) {
         self.place().usage.touch(Instant::now());
+        if message.method() == Some("notifications/initialized") {
+            // The client says it once, whatever becomes of the connection that it was meant for.
+            self.update_record(|record| record.stage = record.stage.max(Stage::Initialized));
+        }
         let message = match self.to_connection(ConnectionMsg::Notify(message)) {
             Some(ConnectionMsg::Notify(message)) => message,
             _ => return,
@@ -169,7 +173,7 @@ impl Route {
             _ => return,
         };
         // With no registry left the service is ending, and the notification with it.
-        let _ = self.0.registry.send(RegistryMsg::Notify { route: self.clone(), message });
+        let _ = self.0.registry.send(RegistryMsg::Notify { key: self.key().clone(), message });
     }
 
     /// Sends the client's answer to a request of the backend. An answer to an incarnation that is gone

@@ -196,7 +196,7 @@ impl Actor for Supervisor {
         match message {
             SupervisorMsg::Attach { reply } => state.attach(&myself, reply),
             SupervisorMsg::Request(pending) => state.request(&myself, pending),
-            SupervisorMsg::Notify(message) => state.notify(&myself, message),
+            SupervisorMsg::Notify(message) => state.notify(message),
             SupervisorMsg::Seated(seat) => state.seated(seat),
             SupervisorMsg::Ticket => state.ticket(&myself).await,
             SupervisorMsg::TicketLate { attempt } => state.ticket_late(&myself, attempt),

@@ -8,7 +8,6 @@ use crate::error::{Overload, Refusal};
 use crate::link::Sent;
 use crate::message::{Envelope, cancelled_request_id, notification, request_progress_token};
 use crate::pending::Pending;
-use crate::session_record::Stage;
 use crate::supervisor::{SupervisorMsg, Waiting};
 
 /// How long a cancelled request may still be answered before its stream is closed without an answer.
@@ -80,19 +79,18 @@ impl ConnectionState {
     pub(super) fn notify(&mut self, message: Envelope) {
         match self.life {
             Life::Ready | Life::Retiring { .. } => {}
-            Life::Dying { .. } if self.queue.len() < self.backend.limits.max_queued => {
-                return self.queue.push_back(Waiting::Notify(message));
+            Life::Dying { .. } => {
+                if self.queue.len() < self.backend.limits.max_queued {
+                    self.queue.push_back(Waiting::Notify(message));
+                }
+                return;
             }
-            Life::Opening | Life::Shaking(_) => return self.tell(SupervisorMsg::Notify(message)),
-            _ => return,
+            _ => return self.tell(SupervisorMsg::Notify(message)),
         }
         match message.method() {
             Some("notifications/cancelled") => self.cancel(&message),
             Some("notifications/initialized") if self.initialized => {}
-            Some("notifications/initialized") => {
-                self.route.update_record(|record| record.stage = record.stage.max(Stage::Initialized));
-                self.say_initialized(message.bytes().clone());
-            }
+            Some("notifications/initialized") => self.say_initialized(message.bytes().clone()),
             _ => self.say(message.bytes().clone(), None),
         }
     }

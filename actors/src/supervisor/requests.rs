@@ -50,7 +50,7 @@ impl SupervisorState {
         self.on(myself, Event::Wanted);
     }
 
-    pub(super) fn notify(&mut self, myself: &ActorRef<SupervisorMsg>, message: Envelope) {
+    pub(super) fn notify(&mut self, message: Envelope) {
         if message.method() == Some("notifications/cancelled")
             && let Some(pending) = cancelled_request_id(&message).and_then(|id| self.room.cancel(id))
         {
@@ -62,11 +62,9 @@ impl SupervisorState {
             None if !self.room.notify(message) => {
                 tracing::warn!(backend = %self.key().backend_id, "a notification was dropped: too many wait for the backend");
             }
+            // No reason to launch: it is sent when a request has done so.
             None => {}
         }
-        // A notification alone is no reason to launch, but it must not be forgotten either: it is sent
-        // when the next request launches the backend.
-        let _ = myself;
     }
 
     /// Answers what has waited to its deadline.
