@@ -94,6 +94,9 @@ impl SupervisorState {
             return;
         }
         let launching = self.machine.phase() == Phase::Launching;
+        if launching && !self.is_launching(incarnation) {
+            return;
+        }
         if launching {
             self.end_launch(match fault.reason {
                 FaultReason::Spawn => "spawn_failed",
@@ -138,7 +141,7 @@ impl SupervisorState {
 
     /// A session cannot go on in another protocol version: its client has agreed to the first one.
     pub(super) fn version_changed(&mut self, myself: &ActorRef<SupervisorMsg>, incarnation: u64, now: &str) {
-        if !self.is_current(incarnation) {
+        if !self.is_launching(incarnation) {
             return;
         }
         let key = self.key();

@@ -10,7 +10,6 @@ use super::{Incarnation, SupervisorMsg, SupervisorState};
 use crate::connection::{Connection, ConnectionArgs, Source};
 use crate::error::{EndCause, Overload, Refusal};
 use crate::fault::{Fault, FaultReason};
-use crate::metadata::Phase;
 use crate::registry::RegistryMsg;
 use crate::root::{RootMsg, Seat};
 use crate::timer::Timer;
@@ -139,7 +138,7 @@ impl SupervisorState {
         answer: bytes::Bytes,
         accepted: bool,
     ) {
-        if !self.is_current(incarnation) || self.machine.phase() != Phase::Launching {
+        if !self.is_launching(incarnation) {
             return;
         }
         if !accepted {
@@ -163,6 +162,12 @@ impl SupervisorState {
             current.ready = true;
         }
         self.on(myself, Event::Ready);
+    }
+
+    /// Whether this is the incarnation that is shaking hands. One that was given up for another has nothing
+    /// more to say, but may have said it a moment before it knew.
+    pub(super) fn is_launching(&self, incarnation: u64) -> bool {
+        matches!(self.launch, Some(Launch::Running { .. })) && self.is_current(incarnation)
     }
 
     /// The launch is over, however it ended: its ticket is somebody else's now.
