@@ -1,6 +1,8 @@
 //! The way of one session to its connection: what a front holds, and all it needs to hold.
 
-use std::sync::Arc;
+mod sink;
+
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
@@ -20,35 +22,7 @@ use crate::session_record::{SessionRecord, Stage};
 use crate::supervisor::SupervisorMsg;
 use crate::usage::Usage;
 
-/// What a backend says to a session outside the answers to its requests.
-///
-/// Called from an actor: it must not block, and what it keeps must be bounded.
-pub trait SessionSink: Send + Sync + 'static {
-    /// Takes one event.
-    fn deliver(&self, event: SessionEvent);
-}
-
-/// See [`SessionSink`].
-#[derive(Debug)]
-pub enum SessionEvent {
-    /// A notification that belongs to no request of this session.
-    Message(Bytes),
-    /// A request of the backend that belongs to no request of this session; `id` is its id as raw JSON.
-    /// It is to be answered through [`Route::respond`].
-    ServerRequest {
-        /// Unique for the session, whatever incarnation asked.
-        id: Bytes,
-        /// The message.
-        message: Bytes,
-    },
-    /// The backend, or its end, took back the request `id`.
-    ServerRequestGone {
-        /// As in `ServerRequest`.
-        id: Bytes,
-    },
-    /// The session is over: its next request answers 404.
-    Ended(EndCause),
-}
+pub use sink::{SessionEvent, SessionSink};
 
 /// A handle to the connection of one session. Cheap to clone; survives every restart.
 ///
@@ -79,6 +53,8 @@ pub(crate) struct Place {
     pub(crate) timeouts: mcpvisor_config::Timeouts,
     /// Whether the session has an open stream for what belongs to no request.
     pub(crate) stream_open: std::sync::atomic::AtomicBool,
+    /// Why the session is over, once it is.
+    ended: OnceLock<EndCause>,
 }
 
 /// The answer to a client's `initialize`.
@@ -108,6 +84,7 @@ impl Route {
             safe_tools: ArcSwap::default(),
             timeouts: backend.timeouts,
             stream_open: false.into(),
+            ended: OnceLock::new(),
         };
         Self(Arc::new(Inner { key, registry, own, record: ArcSwap::from_pointee(record), sink, place }))
     }
@@ -188,8 +165,10 @@ impl Route {
         self.place().stream_open.store(open, std::sync::atomic::Ordering::Relaxed);
     }
 
-    /// Ends the session: its connection is retired, what is in flight is answered with `session_ended`.
+    /// Ends the session: its connection is retired, what is in flight and what still comes is answered with
+    /// `session_ended`.
     pub fn end(&self, cause: EndCause) {
+        self.has_ended(cause);
         let _ = self.0.registry.send(RegistryMsg::End { key: self.key().clone(), cause, done: None });
     }
 
@@ -230,6 +209,15 @@ impl Route {
         if let Err(RegistryMsg::Attach { reply, .. }) = self.0.registry.send(message) {
             let _ = reply.send(Err(self.shutting_down()));
         }
+    }
+
+    /// Nothing is launched for it any more; the first cause stays.
+    pub(crate) fn has_ended(&self, cause: EndCause) {
+        let _ = self.place().ended.set(cause);
+    }
+
+    pub(crate) fn ended(&self) -> Option<EndCause> {
+        self.place().ended.get().copied()
     }
 
     pub(crate) fn place(&self) -> &Place {

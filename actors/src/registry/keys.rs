@@ -23,6 +23,9 @@ impl RegistryState {
     ) -> Result<&ActorRef<SupervisorMsg>, Refusal> {
         let key = route.key().clone();
         if !self.entries.contains_key(&key) {
+            if let Some(cause) = route.ended() {
+                return Err(Refusal::SessionEnded { backend: key.backend_id, cause });
+            }
             let backend = self.admit(&key)?;
             self.start(myself, route.clone(), backend, None).await?;
         }

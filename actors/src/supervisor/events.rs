@@ -147,6 +147,7 @@ impl SupervisorState {
         let key = self.key();
         tracing::warn!(event = "session.ended", backend = %key.backend_id, session = %key.session_hash(), reason = "version", "the restarted backend speaks {now}");
         self.end_launch("handshake_failed");
+        self.args.route.has_ended(EndCause::Version);
         self.args.route.deliver(SessionEvent::Ended(EndCause::Version));
         self.on(myself, Event::Delete(EndCause::Version));
     }
