@@ -159,6 +159,8 @@ impl Actor for Connection {
             }
             (Source::Launch, Transport::Http { .. }) => upstream::open(&backend, events, args.seat),
         }
+        // What a Connection that failed has left there, nobody else takes back.
+        args.route.place().usage.set_in_flight(0);
         let late = Instant::now() + args.backend.timeouts.launch;
         Ok(ConnectionState {
             timer: Some(Timer::at(late, myself.clone(), ConnectionMsg::LaunchLate)),

@@ -60,9 +60,9 @@ impl Asked {
         self.open.values().any(|question| question.about == Some(wire))
     }
 
-    /// Whether anything waits at the client.
-    pub(super) fn is_empty(&self) -> bool {
-        self.open.is_empty()
+    /// How many wait at the client.
+    pub(super) fn len(&self) -> usize {
+        self.open.len()
     }
 
     /// All ids that the client knows; none of them can be answered any more.

@@ -55,6 +55,10 @@ impl ConnectionState {
         if message.method() == Some("ping") {
             return self.say(message::empty_result(&id), None);
         }
+        if self.asked.len() >= self.backend.limits.max_in_flight {
+            let text = "too many requests wait at the client (limits.max_in_flight)";
+            return self.say(message::error(Some(&id), -32603, text, None), None);
+        }
         self.route.place().usage.touch(Instant::now());
         let about = self.whose(via, false);
         let asked = self.asked.add(id.clone(), about);

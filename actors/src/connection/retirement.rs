@@ -17,10 +17,7 @@ impl ConnectionState {
             Life::Closing | Life::Dying { .. } | Life::Over => return,
         }
         if cause == Retire::Evict {
-            if !self.in_flight.is_empty() || !self.queue.is_empty() || !self.asked.is_empty() {
-                return self.tell(SupervisorMsg::EvictRefused { incarnation: self.incarnation });
-            }
-            return self.close();
+            return self.evict();
         }
         self.life = Life::Retiring { cause, by };
         if cause == Retire::Restart {
@@ -32,6 +29,21 @@ impl ConnectionState {
         }
         self.wake_at(by);
         self.finish_retirement();
+    }
+
+    /// Closes, unless it was used since the janitor looked. A question that has waited at the client for so
+    /// long is no use: perhaps nobody is there any more.
+    fn evict(&mut self) {
+        let usage = &self.route.place().usage;
+        let idle_for = Instant::now().saturating_duration_since(usage.last_used());
+        let busy = !self.in_flight.is_empty() || !self.queue.is_empty();
+        if busy || idle_for < self.backend.pool.idle_timeout {
+            return self.tell(SupervisorMsg::EvictRefused { incarnation: self.incarnation });
+        }
+        let key = self.route.key();
+        tracing::info!(event = "connection.evicted", backend = %key.backend_id, session = %key.session_hash(), incarnation = self.incarnation, reason = "idle", "connection.evicted");
+        self.metrics.evicted();
+        self.close();
     }
 
     /// Closes a retiring connection once nothing is left to do.

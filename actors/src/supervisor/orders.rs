@@ -17,7 +17,8 @@ impl SupervisorState {
         if busy || idle_for < self.args.backend.pool.idle_timeout {
             return;
         }
-        if matches!(self.machine.phase(), Phase::Ready | Phase::BackingOff) {
+        // A Connection has the last word on its own eviction, and counts it.
+        if self.machine.phase() == Phase::BackingOff {
             self.args.metrics.evicted();
             self.log("connection.evicted", "idle");
         }
