@@ -180,7 +180,7 @@ impl Launcher {
         self.backend(&key.backend_id)?;
         let closed = || Refusal::ShuttingDown { backend: key.backend_id.clone(), close: true };
         let (reply, route) = oneshot::channel();
-        if self.shared.address.send(RegistryMsg::Open { key: key.clone(), reply }).is_err() {
+        if self.shared.address.send_to_next(RegistryMsg::Open { key: key.clone(), reply }).await.is_err() {
             return Err(closed());
         }
         let route = route.await.unwrap_or_else(|_| Err(closed()))?;

@@ -100,7 +100,7 @@ impl SessionConnectionPool {
         let key = ConnectionKey::new(backend, session);
         let closed = || Refusal::ShuttingDown { backend: backend.into(), close: true };
         let (reply, route) = oneshot::channel();
-        if self.launcher.address().send(RegistryMsg::Set { key, transport, reply }).is_err() {
+        if self.launcher.address().send_to_next(RegistryMsg::Set { key, transport, reply }).await.is_err() {
             return Err(closed());
         }
         let route = route.await.unwrap_or_else(|_| Err(closed()))?;
