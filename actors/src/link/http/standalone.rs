@@ -80,7 +80,9 @@ async fn open(endpoint: &Endpoint, cursor: &Cursor, opened_before: bool) -> Open
     if status == StatusCode::METHOD_NOT_ALLOWED {
         return Opened::None;
     }
-    if endpoint.session_lost(status) {
+    // Of a stream that was never there, 404 says only that: a session lost so soon is found lost by the next
+    // request, and taken for lost here it would be replaced again and again.
+    if opened_before && endpoint.session_lost(status) {
         return Opened::SessionLost;
     }
     if status == StatusCode::TOO_MANY_REQUESTS {

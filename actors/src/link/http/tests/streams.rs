@@ -1,3 +1,5 @@
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
 use super::super::reading::AHEAD;
 use super::*;
 
@@ -115,7 +117,12 @@ async fn failures_of_the_standalone_stream_are_counted() {
 /// A lost session would only be noticed by the next request, and notifications be missed until then.
 #[tokio::test]
 async fn the_standalone_stream_notices_a_lost_session() {
-    let mut world = World::new(with_session(|_| Reply::status("404 Gone", "", ""))).await;
+    let opened = AtomicBool::new(false);
+    let mut world = World::new(with_session(move |_| match opened.swap(true, Relaxed) {
+        false => Reply::events("retry: 1\n\n"),
+        true => Reply::status("404 Gone", "", ""),
+    }))
+    .await;
     world.handshake().await;
     world.link.open_stream();
     assert_eq!(world.outcome().await, Upstream::SessionLost { wire: None });
