@@ -155,7 +155,8 @@ impl ConnectionState {
         let Some(flight) = self.in_flight.remove(wire) else { return };
         if flight.cancelled {
             self.record(&flight, "cancelled");
-            return flight.pending.refuse(Refusal::Cancelled);
+            flight.pending.refuse(Refusal::Cancelled);
+            return self.abort(wire);
         }
         self.record(&flight, "timeout");
         let max = flight.pending.at_last_deadline();
@@ -185,6 +186,10 @@ impl ConnectionState {
     pub(super) fn cancel_at_backend(&mut self, wire: u64, reason: &str) {
         let params = serde_json::json!({ "requestId": wire, "reason": reason });
         self.say(notification("notifications/cancelled", Some(params)), None);
+        self.abort(wire);
+    }
+
+    fn abort(&mut self, wire: u64) {
         if let Some(link) = &mut self.link {
             link.abort(wire);
         }
