@@ -11,8 +11,11 @@ use crate::supervisor::SupervisorMsg;
 impl ConnectionState {
     /// One request failed on its way, the link lives.
     pub(super) fn failed(&mut self, request: u64, failure: RequestFailure) {
-        if let Life::Shaking(handshake) = &self.life {
+        if let Life::Shaking(handshake) = &mut self.life {
             if handshake.waiting == Some(request) {
+                if handshake.answer.is_some() {
+                    return self.skip();
+                }
                 let fault = match failure {
                     RequestFailure::Counted(fault) | RequestFailure::Refused(fault) => fault,
                     RequestFailure::Busy { .. } => {
@@ -53,17 +56,20 @@ impl ConnectionState {
         }
         self.life = Life::Over;
         self.link = None;
-        let refused = request.and_then(|wire| self.in_flight.remove(wire)).map(|mut flight| {
-            flight.pending.retry();
-            flight.pending
-        });
-        let (seen, mut unseen) = self.in_flight.take();
+        let refused = request.and_then(|wire| self.in_flight.remove(wire));
+        let (mut seen, mut unseen) = self.in_flight.take();
+        if let Some(mut flight) = refused {
+            // One that the session before had refused as well is not in want of a session.
+            match flight.pending.retry() {
+                true => unseen.push(flight.pending),
+                false => seen.push(flight),
+            }
+        }
         let fault = Arc::new(Fault::new(FaultReason::HttpStatus, "the upstream lost its session (HTTP 404)"));
         for flight in seen {
             self.record(&flight, "backend_lost");
             flight.pending.refuse(self.lost(&fault));
         }
-        unseen.extend(refused);
         self.forget_questions();
         self.tell(SupervisorMsg::Renew { incarnation: self.incarnation });
         self.give_back(unseen);

@@ -33,9 +33,7 @@ impl ConnectionState {
             return;
         }
         if handshake.answer.is_some() {
-            // A failed setLevel or subscribe is a partial replay, and no reason to lose the session.
-            handshake.waiting = None;
-            return self.shake();
+            return self.skip();
         }
         match handshake.verdict(answer) {
             Verdict::Established(version) => {
@@ -55,6 +53,15 @@ impl ConnectionState {
             }
             Verdict::Failed(fault) => self.broken(fault),
         }
+    }
+
+    /// Goes on after a step of the replay, however that ended: a failed setLevel or subscribe is a partial
+    /// replay, and no reason to lose the session.
+    pub(super) fn skip(&mut self) {
+        if let Life::Shaking(handshake) = &mut self.life {
+            handshake.waiting = None;
+        }
+        self.shake();
     }
 
     /// Says what is left to say, up to the next answer to wait for.
