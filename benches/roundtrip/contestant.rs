@@ -10,6 +10,7 @@ use crate::binaries::Binaries;
 use crate::figures::Figures;
 use crate::gateway::Gateway;
 use crate::http::Target;
+use crate::one_core::OneCore;
 use crate::options::Options;
 use crate::scenario::RoundTrip;
 use crate::server::Server;
@@ -37,8 +38,8 @@ enum Reached {
 enum Running {
     Floor(Server),
     Gateway(Gateway),
-    /// It is somebody else's.
-    Elsewhere,
+    /// It is somebody else's, who may have told its process.
+    Elsewhere(Option<u32>),
 }
 
 impl Contestant {
@@ -56,8 +57,8 @@ impl Contestant {
             let target = Target::parse(&gateway.echo())?;
             contestants.push(Self::http(MCPVISOR, target, Running::Gateway(gateway)));
         }
-        for (name, url) in options.others() {
-            contestants.push(Self::http(name, Target::parse(url)?, Running::Elsewhere));
+        for (name, url, pid) in options.others() {
+            contestants.push(Self::http(name, Target::parse(url)?, Running::Elsewhere(pid)));
         }
         ensure!(!contestants.is_empty(), "nobody is left to be measured");
         Ok(contestants)
@@ -69,13 +70,17 @@ impl Contestant {
 
     pub(crate) async fn measure(&self, scenario: &RoundTrip, options: &Options) -> anyhow::Result<Figures> {
         match &self.reached {
-            Reached::Pipe(fixture) => pipe::measure(fixture, scenario, options),
+            Reached::Pipe(fixture) => {
+                let _held = scenario.one_core.then(|| OneCore::hold(None)).transpose()?;
+                pipe::measure(fixture, scenario, options)
+            }
             Reached::Http { target, running } => {
                 let pid = match running {
                     Running::Floor(server) => Some(server.pid()),
                     Running::Gateway(gateway) => Some(gateway.pid()),
-                    Running::Elsewhere => None,
+                    Running::Elsewhere(pid) => *pid,
                 };
+                let _held = scenario.one_core.then(|| OneCore::hold(pid)).transpose()?;
                 load::measure(target, pid, scenario, options).await
             }
         }

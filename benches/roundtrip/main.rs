@@ -16,6 +16,7 @@ mod gateway;
 mod http;
 mod load;
 mod message;
+mod one_core;
 mod options;
 mod pipe;
 mod report;

@@ -17,14 +17,14 @@ pub(crate) struct Options {
     /// Seconds of warm-up before each
     #[arg(long, default_value_t = 0.3)]
     warm_up: f64,
-    /// Only these scenarios: sessions-1, sessions-32, concurrent-32, crash
+    /// Only these scenarios: sessions-1, one-core, sessions-32, concurrent-32, crash
     #[arg(long, value_name = "SCENARIO")]
     only: Vec<String>,
     /// Only these contestants: pipe, floor, mcpvisor
     #[arg(long, value_name = "CONTESTANT")]
     contestant: Vec<String>,
-    /// One more contestant: a running server with the same echo tool, at an http:// URL
-    #[arg(long, value_name = "NAME=URL")]
+    /// One more contestant: a running server with the same echo tool, at an http:// URL, and its process id
+    #[arg(long, value_name = "NAME=URL[,PID]")]
     also: Vec<String>,
     /// One setting of mcpvisor, beside its defaults, such as gateway.workers=2
     #[arg(long, value_name = "KEY=VALUE")]
@@ -67,8 +67,12 @@ impl Options {
         self.contestant.is_empty() || self.contestant.iter().any(|only| only == contestant)
     }
 
-    /// Names and URLs of `--also`.
-    pub(crate) fn others(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.also.iter().filter_map(|also| also.split_once('='))
+    /// Names, URLs and process ids of `--also`.
+    pub(crate) fn others(&self) -> impl Iterator<Item = (&str, &str, Option<u32>)> {
+        self.also.iter().filter_map(|also| {
+            let (name, rest) = also.split_once('=')?;
+            let (url, pid) = rest.split_once(',').map_or((rest, None), |(url, pid)| (url, pid.parse().ok()));
+            Some((name, url, pid))
+        })
     }
 }

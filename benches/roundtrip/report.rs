@@ -152,7 +152,7 @@ impl fmt::Display for Report {
             let title = scenario.title;
             writeln!(
                 f,
-                "{title:<36} p50 us   p90 us   p99 us   req/s  cpu us/call | to F: p50   p99  req/s   cpu"
+                "{title:<26} p50 us (lowest to highest)   p90 us   p99 us   req/s  cpu us/call | to F: p50   p99  req/s   cpu"
             )?;
             let mut entries: Vec<_> = entries.collect();
             entries.sort_by_key(|entry| rank(&entry.contestant));
@@ -168,12 +168,24 @@ impl fmt::Display for Report {
     }
 }
 
+impl Entry {
+    /// The lowest and the highest median of a round: far apart if the machine was noisy.
+    fn spread(&self) -> (f64, f64) {
+        let medians = self.rounds.iter().map(|round| round.p50);
+        medians.fold((f64::INFINITY, 0.0), |(low, high), p50| (low.min(p50), high.max(p50)))
+    }
+}
+
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(Figures { p50, p90, p99, per_second, cpu, .. }) = &self.median else { return Ok(()) };
         let cpu = cpu.map_or_else(|| "-".to_owned(), |cpu| format!("{cpu:.1}"));
         let name = &self.contestant;
-        write!(f, "  {name:<33} {p50:>7.1}  {p90:>7.1}  {p99:>7.1}  {per_second:>6.0}  {cpu:>11} |")?;
+        let (low, high) = self.spread();
+        write!(
+            f,
+            "  {name:<23} {p50:>7.1} ({low:>7.1} to {high:>7.1})  {p90:>7.1}  {p99:>7.1}  {per_second:>6.0}  {cpu:>11} |"
+        )?;
         match self.to_floor {
             Some(Ratios { p50, p99, per_second, cpu }) => {
                 let cpu = cpu.map_or_else(|| "-".to_owned(), |cpu| format!("{cpu:.2}"));
