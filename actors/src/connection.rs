@@ -66,7 +66,7 @@ pub(crate) enum ConnectionMsg {
     Gone,
     /// Finish and close.
     Retire { cause: Retire, by: Instant },
-    /// End at once; nobody waits.
+    /// End at once.
     Kill,
     /// A bug, for the tests.
     #[cfg(test)]

@@ -93,6 +93,8 @@ pub(crate) enum SupervisorMsg {
     Delete { cause: EndCause, done: Option<oneshot::Sender<bool>> },
     /// The service drains.
     Drain { deadline: Instant },
+    /// What is left of the drain is only enough to kill.
+    DrainLate,
     /// The Registry has forgotten the key.
     Ended,
     /// A bug, for the tests.
@@ -131,6 +133,7 @@ pub(crate) struct SupervisorState {
     died_at: Option<Instant>,
     restarts: u64,
     last_fault: Option<Arc<Fault>>,
+    /// When a drain has to have killed what is left.
     drain_by: Option<Instant>,
     ended: Vec<oneshot::Sender<bool>>,
     gauge: Option<PhaseGauge>,
@@ -153,6 +156,7 @@ struct Timers {
     ticket: Option<Timer>,
     backoff: Option<Timer>,
     tick: Option<Timer>,
+    drain: Option<Timer>,
 }
 
 impl Actor for Supervisor {
@@ -233,10 +237,8 @@ impl Actor for Supervisor {
                 state.ended.extend(done);
                 state.on(&myself, Event::Delete(cause));
             }
-            SupervisorMsg::Drain { deadline } => {
-                state.drain_by = Some(deadline);
-                state.on(&myself, Event::Drain);
-            }
+            SupervisorMsg::Drain { deadline } => state.drain(&myself, deadline),
+            SupervisorMsg::DrainLate => drop(state.abandon()),
             SupervisorMsg::Ended => state.finish(&myself),
             #[cfg(test)]
             SupervisorMsg::Panic => panic!("injected into the supervisor"),

@@ -188,3 +188,18 @@ async fn interrogator(stream: tokio::io::DuplexStream, count: usize) -> usize {
     }
     refused
 }
+
+/// A service that is told to end in a second would leave its servers to end when they like.
+#[tokio::test]
+async fn a_drain_that_is_shorter_than_the_ladder_kills_what_is_left() {
+    let flags = ["--ignore-eof", "--ignore-term", "--no-answer"];
+    let launcher =
+        launcher(&format!("[gateway]\ndrain_timeout = \"1s\"\n{}", backend("b", &flags, ""))).await;
+    let connection = launcher.get_or_launch("b").await.unwrap();
+    let pid = pid(&connection).await;
+    let silent = tokio::spawn(async move { call(&connection, "silent", json!({})).await });
+    eventually("in flight", async || only(&launcher).await.in_flight == 1).await;
+    launcher.close().await;
+    assert!(!exists(pid), "left behind");
+    assert_eq!(silent.await.unwrap().unwrap_err().kind(), "shutting_down");
+}

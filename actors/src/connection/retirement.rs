@@ -97,8 +97,9 @@ impl ConnectionState {
         }
     }
 
-    /// Given up before it served anybody.
+    /// Given up: before it served anybody, or because the time for an end in order is over.
     pub(super) fn kill(&mut self) {
+        self.cut_retirement();
         self.life = Life::Over;
         self.timer = None;
         if let Some(link) = &mut self.link {

@@ -1,12 +1,18 @@
 //! Orders from the janitor and the embedding program.
 
+use std::time::Duration;
+
 use ractor::ActorRef;
+use tokio::time::Instant;
 
 use super::machine::Event;
 use super::{SupervisorMsg, SupervisorState};
 use crate::link::duplex::OpenTransport;
 use crate::metadata::Phase;
-use tokio::time::Instant;
+use crate::timer::Timer;
+
+/// The end of a killed process is seen, and what it started is swept, within this time.
+const SWEEP: Duration = Duration::from_millis(500);
 
 impl SupervisorState {
     /// The janitor decided on a copy; a request may have come since.
@@ -23,6 +29,14 @@ impl SupervisorState {
             self.log("connection.evicted", "idle");
         }
         self.on(myself, Event::Evict);
+    }
+
+    /// What does not end in order is killed early enough to be gone by the deadline.
+    pub(super) fn drain(&mut self, myself: &ActorRef<SupervisorMsg>, deadline: Instant) {
+        let by = deadline.checked_sub(SWEEP).unwrap_or(deadline);
+        self.drain_by = Some(by);
+        self.timers.drain = Some(Timer::at(by, myself.clone(), SupervisorMsg::DrainLate));
+        self.on(myself, Event::Drain);
     }
 
     /// The open transport is used by the next launch, which begins now.
