@@ -224,6 +224,8 @@ async fn a_set_transport_that_ends_is_stopped_where_no_backend_is_configured() {
         pool.get_metadata("mine", "s").await.unwrap().state == ConnectionState::Closed
     })
     .await;
+    let metadata = pool.get_metadata("mine", "s").await.unwrap();
+    assert_eq!((metadata.total_errors, metadata.restarts), (1, 0), "one end is one error");
     pool.stop().await;
 }
 

@@ -203,3 +203,29 @@ async fn a_drain_that_is_shorter_than_the_ladder_kills_what_is_left() {
     assert!(!exists(pid), "left behind");
     assert_eq!(silent.await.unwrap().unwrap_err().kind(), "shutting_down");
 }
+
+/// Whoever finds all launches taken would be told that his session has ended.
+#[tokio::test]
+async fn what_waits_for_a_launch_that_never_starts_is_told_so() {
+    let settings = "limits.max_concurrent_launches = 1\ntimeouts.launch = \"1s\"";
+    let launcher = launcher(&backend("b", &["--hang-initialize"], settings)).await;
+    let attach = |session: &'static str| {
+        let launcher = launcher.clone();
+        tokio::spawn(async move { launcher.get_or_launch_for_session("b", session).await.map(drop) })
+    };
+    let (first, second) = (attach("1"), attach("2"));
+    eventually("two launch", async || launcher.list().await.len() == 2).await;
+    let third = attach("3");
+    eventually("three launch", async || launcher.list().await.len() == 3).await;
+    // The second takes over halfway, and so has the only ticket when the time of the third is over.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    kill_9(launcher.list().await.iter().find_map(|entry| entry.pid).unwrap());
+    let connection = launcher.pool().get("b", "3").await.unwrap();
+    let waiting = call(&connection, "echo", json!({})).await.unwrap_err();
+    assert_eq!((waiting.kind(), waiting.reason()), ("overloaded", "tickets"));
+    let refusal = third.await.unwrap().unwrap_err();
+    assert_eq!((refusal.kind(), refusal.reason()), ("overloaded", "tickets"));
+    let _ = (first.await, second.await);
+    eventually("forgotten", async || launcher.list().await.is_empty()).await;
+    launcher.close().await;
+}

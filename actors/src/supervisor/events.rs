@@ -9,7 +9,7 @@ use super::machine::{Effect, Event, Refused, Retire};
 use super::waiting_room::Waiting;
 use super::{SupervisorMsg, SupervisorState};
 use crate::connection::ConnectionMsg;
-use crate::error::EndCause;
+use crate::error::{EndCause, Refusal};
 use crate::fault::{Fault, FaultReason};
 use crate::key::ConnectionKey;
 use crate::metadata::{Phase, Status};
@@ -104,6 +104,9 @@ impl SupervisorState {
                 _ => "handshake_failed",
             });
         }
+        // A transport that nobody can open again is no case for a restart.
+        let lasting = self.args.launchable || self.args.transport.is_some();
+        let fault = if lasting { fault } else { Arc::new(Fault::clone(&fault).fatal()) };
         if launching || self.machine.phase() == Phase::Ready {
             self.count_fault(&fault);
             self.restart = Some(fault.reason.as_str());
@@ -237,9 +240,14 @@ impl SupervisorState {
         if refused == Refused::Launch && self.machine.is_established() {
             return;
         }
+        let refusal = self.refusal(refused);
+        self.refuse_room(&refusal);
+    }
+
+    pub(super) fn refuse_room(&mut self, refusal: &Refusal) {
         for item in self.room.take() {
             if let Waiting::Request(pending) = item {
-                pending.refuse(self.refusal(refused));
+                pending.refuse(refusal.clone());
             }
         }
         self.args.route.place().usage.set_queued(0);

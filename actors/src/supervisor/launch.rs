@@ -102,6 +102,7 @@ impl SupervisorState {
     fn failed(&mut self, myself: &ActorRef<SupervisorMsg>, fault: Fault) {
         self.args.metrics.launched("spawn_failed", None);
         self.count_fault(&Arc::new(fault.clone()));
+        self.restart = Some(fault.reason.as_str());
         self.on(myself, Event::Fault { fault: &fault, random: 0.0 });
         self.on(myself, Event::Gone);
     }
@@ -114,11 +115,13 @@ impl SupervisorState {
             _ => return,
         }
         let retry_after = self.args.backend.timeouts.launch;
+        let (backend, what) = (self.key().backend_id.clone(), Overload::Tickets);
+        let refusal = Refusal::Overloaded { backend, what, retry_after };
         for reply in self.attached.drain(..) {
-            let (backend, what) = (self.args.route.key().backend_id.clone(), Overload::Tickets);
-            let _ = reply.send(Err(Refusal::Overloaded { backend, what, retry_after }));
+            let _ = reply.send(Err(refusal.clone()));
         }
-        if self.args.route.record().first_result.is_empty() {
+        if !self.machine.is_established() {
+            self.refuse_room(&refusal);
             self.on(myself, Event::Delete(EndCause::EndSession));
         }
     }
