@@ -7,9 +7,12 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use mcpvisor_actors::{CancellationToken, Config, ConnectionHandle, ConnectionMetadata, Launcher, Refusal};
+use mcpvisor_actors::{
+    CancellationToken, Config, ConnectionHandle, ConnectionMetadata, Launcher, OpenTransport, Refusal,
+};
 use mcpvisor_config::{LoadRequest, Source, load};
-use serde_json::Value;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream};
 
 /// The fixture's binary, built once.
 pub fn fixture() -> PathBuf {
@@ -96,4 +99,30 @@ pub async fn only(launcher: &Launcher) -> ConnectionMetadata {
     let mut list = launcher.list().await;
     assert_eq!(list.len(), 1, "{list:?}");
     list.remove(0)
+}
+
+/// An in-process server on a duplex: answers initialize and echoes the params of everything else.
+pub fn in_process() -> OpenTransport {
+    let (ours, theirs) = tokio::io::duplex(64 * 1024);
+    tokio::spawn(serve(theirs));
+    let (reader, writer) = tokio::io::split(ours);
+    OpenTransport::new(reader, writer)
+}
+
+async fn serve(stream: DuplexStream) {
+    let (reader, mut writer) = tokio::io::split(stream);
+    let mut lines = BufReader::new(reader).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        let message: Value = serde_json::from_str(&line).unwrap();
+        let Some(id) = message.get("id") else { continue };
+        let result = match message["method"].as_str() {
+            Some("initialize") => {
+                json!({"protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": {"name": "d", "version": "1"}})
+            }
+            Some("end") => return,
+            _ => message["params"].clone(),
+        };
+        let answer = json!({"jsonrpc": "2.0", "id": id, "result": result});
+        writer.write_all(format!("{answer}\n").as_bytes()).await.unwrap();
+    }
 }
