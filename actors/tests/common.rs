@@ -126,3 +126,19 @@ async fn serve(stream: DuplexStream) {
         writer.write_all(format!("{answer}\n").as_bytes()).await.unwrap();
     }
 }
+
+/// The incarnation that a live process belongs to, by the marker in its environment.
+pub fn incarnation_of(pid: i32, instance: &str) -> Option<u64> {
+    let environment = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let marker = format!("MCPVISOR_CHILD={instance}:");
+    let value = environment.split(|byte| *byte == 0).find_map(|pair| pair.strip_prefix(marker.as_bytes()))?;
+    std::str::from_utf8(value).ok()?.parse().ok()
+}
+
+/// The live processes of an instance, each with its incarnation.
+pub fn processes(instance: &str) -> Vec<(i32, u64)> {
+    let pids = std::fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    pids.filter_map(|pid| Some((pid, incarnation_of(pid, instance)?))).collect()
+}

@@ -7,7 +7,7 @@ mod common;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use common::*;
@@ -26,6 +26,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(8);
 const ATTACH_WITHIN: Duration = Duration::from_secs(20);
 
 const SETTINGS: &str = r#"
+[gateway]
+drain_timeout = "6s"
 [pool]
 idle_timeout = "250ms"
 cleanup_interval = "100ms"
@@ -74,6 +76,7 @@ struct Sky {
     backends: Arc<Vec<String>>,
     answers: Arc<AtomicU64>,
     sessions: Arc<AtomicU64>,
+    closing: Arc<AtomicBool>,
 }
 
 impl Sky {
@@ -93,6 +96,13 @@ impl Sky {
                 within(ATTACH_WITHIN, "delete", pool.delete(&backend, &session)).await;
             }
             17 => drop(self.launcher.pool().record_error(&backend, &session).await),
+            18 if dice.below(2) == 0 => {
+                let pool = self.launcher.pool();
+                let set = pool.set(&backend, &session, in_process());
+                if let Err(refusal) = within(ATTACH_WITHIN, "set", set).await {
+                    self.typed(&refusal);
+                }
+            }
             // Gives up at some point on the way.
             18 => {
                 let open = self.launcher.get_or_launch_for_session(&backend, &session);
@@ -106,7 +116,7 @@ impl Sky {
         let open = self.launcher.get_or_launch_for_session(backend, session);
         let connection = match within(ATTACH_WITHIN, "attach", open).await {
             Ok(connection) => connection,
-            Err(refusal) => return typed(&refusal),
+            Err(refusal) => return self.typed(&refusal),
         };
         let (tool, arguments) = tool(dice);
         let calls = (0..=dice.below(6)).map(|_| {
@@ -126,7 +136,7 @@ impl Sky {
         let route = self.launcher.route(ConnectionKey::new(backend, name), record, Box::new(Deaf)).unwrap();
         match within(ATTACH_WITHIN, "initialize", route.attach()).await {
             Ok(attached) => assert!(attached.accepted),
-            Err(refusal) => return typed(&refusal),
+            Err(refusal) => return self.typed(&refusal),
         }
         notify(&route, "notifications/initialized", None);
         let mut exchanges = Vec::new();
@@ -158,12 +168,9 @@ impl Sky {
     async fn kill_somebody(&self, dice: &mut Dice) {
         let list = self.launcher.list().await;
         let pids: Vec<u32> = list.iter().filter_map(|entry| entry.pid).collect();
-        if pids.is_empty() {
-            return;
-        }
-        let pid = pids[dice.below(pids.len() as u64) as usize] as i32;
+        let Some(pid) = pids.get(dice.below(pids.len().max(1) as u64) as usize) else { return };
         // By a descriptor: the number may belong to somebody else by now.
-        let Some(pid) = rustix::process::Pid::from_raw(pid) else { return };
+        let Some(pid) = rustix::process::Pid::from_raw(*pid as i32) else { return };
         let Ok(process) = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()) else {
             return;
         };
@@ -172,9 +179,17 @@ impl Sky {
         }
     }
 
+    /// Nobody is refused for a bug of ours, nor without a reason.
+    fn typed(&self, refusal: &Refusal) {
+        assert_ne!(refusal.reason(), "panic", "{refusal}");
+        assert!(!matches!(refusal, Refusal::Invalid { .. }), "{refusal}");
+        let closing = self.closing.load(Relaxed);
+        assert!(closing || !matches!(refusal, Refusal::ShuttingDown { .. }), "{refusal}");
+    }
+
     fn count(&self, answer: Result<(), Refusal>) {
         if let Err(refusal) = answer {
-            typed(&refusal);
+            self.typed(&refusal);
         }
         self.answers.fetch_add(1, Relaxed);
     }
@@ -197,29 +212,8 @@ fn notify(route: &Route, method: &str, params: Option<Value>) {
     route.notify(Envelope::parse(message::notification(method, params)).unwrap());
 }
 
-/// Nobody is refused for a bug of ours, nor without a reason.
-fn typed(refusal: &Refusal) {
-    assert_ne!(refusal.reason(), "panic", "{refusal}");
-    assert!(!matches!(refusal, Refusal::Invalid { .. } | Refusal::ShuttingDown { .. }), "{refusal}");
-}
-
 async fn within<T>(limit: Duration, what: &str, work: impl Future<Output = T>) -> T {
     tokio::time::timeout(limit, work).await.unwrap_or_else(|_| panic!("{what}: nothing within {limit:?}"))
-}
-
-/// The incarnation that a live process belongs to, by the marker in its environment.
-fn incarnation_of(pid: i32, instance: &str) -> Option<u64> {
-    let environment = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
-    let marker = format!("MCPVISOR_CHILD={instance}:");
-    let value = environment.split(|byte| *byte == 0).find_map(|pair| pair.strip_prefix(marker.as_bytes()))?;
-    std::str::from_utf8(value).ok()?.parse().ok()
-}
-
-fn processes(instance: &str) -> Vec<(i32, u64)> {
-    let pids = std::fs::read_dir("/proc")
-        .unwrap()
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    pids.filter_map(|pid| Some((pid, incarnation_of(pid, instance)?))).collect()
 }
 
 /// Looks for two incarnations of one key that live at the same time, until aborted.
@@ -275,6 +269,7 @@ async fn a_storm_loses_no_request_and_leaves_no_process() {
         backends: Arc::new(backends.iter().map(|(name, _)| (*name).to_owned()).collect()),
         answers: Arc::default(),
         sessions: Arc::default(),
+        closing: Arc::default(),
     };
     let watching = tokio::spawn(watch(launcher.clone()));
     let until = Instant::now() + STORM;
@@ -287,13 +282,18 @@ async fn a_storm_loses_no_request_and_leaves_no_process() {
             }
         })
     });
-    for worker in workers.collect::<Vec<_>>() {
-        worker.await.unwrap();
-    }
+    let workers: Vec<_> = workers.collect();
+    tokio::time::sleep(STORM - Duration::from_secs(1)).await;
     assert!(!watching.is_finished(), "{:?}", watching.await);
     watching.abort();
+    // In the middle of it: the last second meets a service that drains.
+    sky.closing.store(true, Relaxed);
     launcher.close().await;
     assert_eq!(processes(launcher.instance()), [], "left behind");
     assert!(launcher.list().await.is_empty(), "{:?}", launcher.list().await);
+    for worker in workers {
+        worker.await.unwrap();
+    }
+    assert_eq!(processes(launcher.instance()), [], "started after the end");
     println!("{} answers, {} sessions", sky.answers.load(Relaxed), sky.sessions.load(Relaxed));
 }
