@@ -165,6 +165,31 @@ async fn what_a_replay_cannot_restore_is_no_fault() {
     launcher.close().await;
 }
 
+/// Whoever only reads must not notice that the session was lost under somebody else's call.
+#[tokio::test]
+async fn a_safe_request_in_flight_is_sent_once_more_in_the_new_session() {
+    let (lists, prompts) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let upstream = Upstream::start(move |what, _| match what {
+        "tools/list" if lists.fetch_add(1, Relaxed) == 0 => SILENCE,
+        "tools/list" => (200, json!({ "tools": [] })),
+        // This one finds the session lost.
+        "prompts/list" if prompts.fetch_add(1, Relaxed) == 0 => (404, Value::Null),
+        "prompts/list" => (200, json!({ "prompts": [] })),
+        _ => (405, Value::Null),
+    })
+    .await;
+    let launcher = launcher(&upstream.config("")).await;
+    let connection = launcher.get_or_launch("b").await.unwrap();
+    let listing = tokio::spawn({
+        let connection = connection.clone();
+        async move { connection.request("tools/list", &json!({})).await }
+    });
+    eventually("the list is asked for", async || upstream.waiting.load(Relaxed) == 1).await;
+    connection.request("prompts/list", &json!({})).await.unwrap();
+    assert!(String::from_utf8_lossy(&listing.await.unwrap().unwrap()).contains("tools"));
+    launcher.close().await;
+}
+
 /// Every cancelled call would keep a connection to its upstream open for as long as that says nothing.
 #[tokio::test]
 async fn a_cancelled_request_does_not_stay_open_at_the_upstream() {

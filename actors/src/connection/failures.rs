@@ -66,9 +66,13 @@ impl ConnectionState {
             }
         }
         let fault = Arc::new(Fault::new(FaultReason::HttpStatus, "the upstream lost its session (HTTP 404)"));
-        for flight in seen {
+        for mut flight in seen {
             self.record(&flight, "backend_lost");
-            flight.pending.refuse(self.lost(&fault));
+            if !flight.cancelled && self.is_safe(&flight.pending) && flight.pending.retry() {
+                unseen.push(flight.pending);
+            } else {
+                flight.pending.refuse(self.lost(&fault));
+            }
         }
         self.forget_questions();
         self.tell(SupervisorMsg::Renew { incarnation: self.incarnation });
