@@ -38,6 +38,7 @@ struct Inner {
     stage: Stage,
     bounces: u8,
     retried: bool,
+    renewed: bool,
     deadline: Instant,
     last_deadline: Instant,
 }
@@ -57,6 +58,7 @@ impl Pending {
             stage: Stage::NotWritten,
             bounces: 0,
             retried: false,
+            renewed: false,
             deadline,
             last_deadline,
         })))
@@ -113,6 +115,14 @@ impl Pending {
         let inner = self.inner_mut();
         inner.stage = Stage::NotWritten;
         !std::mem::replace(&mut inner.retried, true)
+    }
+
+    /// Marks a request that was refused because its session was lost, which is no second sending. False if
+    /// that happened to it before: then it is not a session that it wants.
+    pub(crate) fn renew(&mut self) -> bool {
+        let inner = self.inner_mut();
+        inner.stage = Stage::NotWritten;
+        !std::mem::replace(&mut inner.renewed, true)
     }
 
     /// Sends the client a message that precedes the answer. False if its stream takes none.

@@ -60,7 +60,7 @@ impl ConnectionState {
         let (mut seen, mut unseen) = self.in_flight.take();
         if let Some(mut flight) = refused {
             // One that the session before had refused as well is not in want of a session.
-            match flight.pending.retry() {
+            match flight.pending.renew() {
                 true => unseen.push(flight.pending),
                 false => seen.push(flight),
             }
