@@ -1,5 +1,6 @@
 //! The public handle to the tree.
 
+use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::connection_handle::ConnectionHandle;
 use crate::error::Refusal;
+use crate::guard::Guard;
 use crate::instance::random_instance;
 use crate::key::ConnectionKey;
 use crate::metadata::ConnectionMetadata;
@@ -33,6 +35,17 @@ pub enum StartError {
     Defaults(String),
 }
 
+/// What a tree is started with besides its configuration. The default suits a program that is not killed.
+#[derive(Debug, Clone, Default)]
+pub struct LauncherOptions {
+    /// The arguments with which this very program, started once more, calls [`run_guard`](crate::run_guard) first thing.
+    /// `None`: there is no guard, and a SIGKILL of this process leaves servers behind that ignore the end of their input.
+    pub guard: Option<Vec<OsString>>,
+    /// The name of this start, of [`random_instance`] and written down somewhere, so that the next start can end what this
+    /// one leaves behind ([`sweep_instances`](crate::sweep_instances)). `None`: one that nobody knows.
+    pub instance: Option<Arc<str>>,
+}
+
 /// Launches MCP servers and keeps them: get-or-launch by backend, or by backend and session.
 ///
 /// Cheap to clone. Cancelling the token given to [`Launcher::new`] closes it, as [`Launcher::close`] does.
@@ -46,6 +59,7 @@ struct Shared {
     instance: Arc<str>,
     address: RegistryAddress,
     root: ActorRef<RootMsg>,
+    guard: Guard,
     escalated: watch::Receiver<bool>,
     cancel: CancellationToken,
 }
@@ -53,24 +67,39 @@ struct Shared {
 impl Launcher {
     /// Starts the tree. Nothing is launched before somebody asks for it.
     pub async fn new(config: impl Into<Arc<Config>>, cancel: CancellationToken) -> Result<Self, StartError> {
+        Self::with_options(config, cancel, LauncherOptions::default()).await
+    }
+
+    /// The same with a guard, or a name of one's own.
+    pub async fn with_options(
+        config: impl Into<Arc<Config>>,
+        cancel: CancellationToken,
+        options: LauncherOptions,
+    ) -> Result<Self, StartError> {
         let config = config.into();
-        let (address, instance) = (RegistryAddress::default(), random_instance());
+        let address = RegistryAddress::default();
+        let instance = options.instance.unwrap_or_else(random_instance);
+        let guard = match options.guard {
+            Some(arguments) => Guard::start(arguments, instance.clone()).await,
+            None => Guard::none(),
+        };
         let (escalated, gave_up) = watch::channel(false);
         let registry = RegistryArgs {
             config: config.clone(),
             address: address.clone(),
             root: None,
             instance: instance.clone(),
-            sweeper: Sweeper::new(),
+            sweeper: Sweeper::with_guard(guard.clone()),
         };
         let args = RootArgs { registry, address: address.clone(), escalated };
         let (root, _) =
             Root::spawn(None, Root, args).await.map_err(|error| StartError::Root(error.to_string()))?;
-        let shared = Shared { config, instance, address, root, escalated: gave_up, cancel: cancel.clone() };
+        let cancelled = cancel.clone();
+        let shared = Shared { config, instance, address, root, guard, escalated: gave_up, cancel };
         let launcher = Self { shared: Arc::new(shared) };
         let closing = launcher.clone();
         tokio::spawn(async move {
-            cancel.cancelled().await;
+            cancelled.cancelled().await;
             closing.drain(Instant::now() + closing.config().gateway.drain_timeout, true).await;
         });
         launcher.started().await?;
@@ -160,7 +189,10 @@ impl Launcher {
         }
         if tokio::time::timeout_at(deadline, drained).await.is_err() {
             tracing::warn!("the drain did not finish in time; what is left is killed");
+            return;
         }
+        // Not before: whatever is left is the guard's until then.
+        self.shared.guard.goodbye().await;
     }
 
     /// Waits until supervision has given up: the program is to exit with code 70.

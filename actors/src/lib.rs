@@ -7,6 +7,8 @@
 //!  │       └─ Connection     one incarnation: the link, the requests in flight
 //!  │            └─ Link      a child process, an upstream over HTTP, an open transport; with its own tasks
 //!  └─ Janitor                the clean-up tick
+//!
+//! guard                      a process of its own, that ends all children if this one is killed
 //! ```
 //!
 //! **One request**: [`Route`] → Connection (one message; the Supervisor and the Registry are only asked
@@ -36,6 +38,7 @@ mod connection;
 mod connection_handle;
 mod error;
 mod fault;
+mod guard;
 mod instance;
 mod janitor;
 mod key;
@@ -61,8 +64,10 @@ mod panics;
 pub use connection_handle::ConnectionHandle;
 pub use error::{EndCause, Overload, Refusal, Unavailable};
 pub use fault::{Fault, FaultReason};
+pub use guard::run_guard;
+pub use instance::{random_instance, sweep_instances};
 pub use key::{ConnectionKey, SHARED};
-pub use launcher::{Launcher, StartError};
+pub use launcher::{Launcher, LauncherOptions, StartError};
 pub use link::duplex::OpenTransport;
 pub use metadata::{ConnectionMetadata, ConnectionState, Phase};
 pub use pending::{Answer, Exchange, ReplyStream};

@@ -58,7 +58,12 @@ pub const CATALOGUE: &[(&str, MetricKind, &str)] = &[
     (
         "mcpvisor_orphans_reaped_total",
         MetricKind::Counter,
-        "Processes that outlived their parent and were ended",
+        "Processes that outlived their parent, or an earlier start of the service, and were ended",
+    ),
+    (
+        "mcpvisor_guard_restarts_total",
+        MetricKind::Counter,
+        "Guard processes that died, or could not be started, and were started again",
     ),
     ("mcpvisor_supervisor_restarts_total", MetricKind::Counter, "Actors that failed by a bug, by actor"),
     (

@@ -3,8 +3,10 @@
 //! ```text
 //! spawn(Spec) ─> Spawned { stdin, stdout, stderr, process }
 //!                                               │ watch(orders, sweeper, exited)
-//!   pidfd readable ─> status ─> exited(status) ─> SIGKILL to the group ─> marker sweep ─> reap ─> Gone
+//!   pidfd readable ─> status ─> exited(status) ─> SIGKILL to the group ─> marker sweep ─> forget ─> reap ─> Gone
 //! ```
+//!
+//! The guard ([`crate::guard`]) is told of each group while it may have members: it ends them if we cannot.
 //!
 //! Nothing here knows of actors: the caller says what to start, orders its end, and is told when it is gone.
 //! [`Process`] kills its group when it is dropped before that, so that no forgotten task leaves a process.
@@ -25,18 +27,23 @@ mod limits;
 mod lookup;
 pub mod pipes;
 mod spawn;
+mod stat;
 mod sweep;
 #[cfg(test)]
 mod tests;
 mod waitable;
 mod watch;
 
+pub(crate) use descriptors::close_all_but_standard;
 pub use descriptors::close_inherited_fds;
 pub use exit::ExitStatus;
+pub(crate) use group::Group;
 pub use ladder::Order;
 pub use limits::raise_own_limits;
 pub use spawn::{SpawnError, spawn};
+pub(crate) use stat::Stat;
 pub use sweep::Sweeper;
+pub(crate) use sweep::{carries, end_instances};
 pub use watch::Process;
 
 /// The environment variable by which every descendant of an incarnation is found.
@@ -77,4 +84,9 @@ pub struct Spawned {
 /// The marker of one incarnation: `<instance>:<incarnation>`.
 pub fn marker(instance: &str, incarnation: u64) -> String {
     format!("{instance}:{incarnation}")
+}
+
+/// What the markers of all incarnations of an instance begin with. The sweep takes it for all of them.
+pub(crate) fn marker_of_all(instance: &str) -> String {
+    format!("{instance}:")
 }

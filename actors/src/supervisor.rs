@@ -9,7 +9,7 @@
 //!
 //! Its address outlives its Connections; the session outlives it.
 
-mod backoff;
+pub(crate) mod backoff;
 mod budget;
 mod events;
 mod launch;

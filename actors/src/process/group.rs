@@ -13,36 +13,44 @@ use rustix::process::{
 };
 use tokio::io::unix::AsyncFd;
 
-use super::ExitStatus;
 use super::descriptors::watch_readable;
+use super::{ExitStatus, Stat};
 
 /// The clock of `/proc/PID/stat`: 100 on every Linux architecture that Rust supports, whatever the kernel's own HZ.
 const TICKS_PER_SECOND: f64 = 100.0;
 
 #[derive(Debug)]
-pub(super) struct Group {
+pub(crate) struct Group {
     leader: Pid,
+    started: u64,
     pidfd: AsyncFd<OwnedFd>,
 }
 
 impl Group {
     /// Takes over a child of ours that leads its group and was not reaped. On an error it is ended and reaped.
-    pub(super) fn adopt(leader: Pid) -> io::Result<Self> {
+    pub(crate) fn adopt(leader: Pid) -> io::Result<Self> {
         let watched =
             pidfd_open(leader, PidfdFlags::empty()).map_err(io::Error::from).and_then(watch_readable);
         if watched.is_err() {
             let _ = kill_process_group(leader, Signal::KILL);
             let _ = waitpid(Some(leader), WaitOptions::empty());
         }
-        Ok(Self { leader, pidfd: watched? })
+        // Before it is reaped the leader has a line there, even as a zombie.
+        let started = Stat::of(leader).map_or(0, |stat| stat.started);
+        Ok(Self { leader, started, pidfd: watched? })
     }
 
-    pub(super) fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.leader.as_raw_nonzero().get().unsigned_abs()
     }
 
+    /// When the leader started, in clock ticks since boot.
+    pub(super) fn started(&self) -> u64 {
+        self.started
+    }
+
     /// Waits for the leader's end. Leaves the zombie, and with it the group's id. Cancel-safe.
-    pub(super) async fn ended(&self) -> ExitStatus {
+    pub(crate) async fn ended(&self) -> ExitStatus {
         loop {
             if let Some(status) = self.wait(WaitIdOptions::NOWAIT) {
                 return status;
@@ -65,14 +73,14 @@ impl Group {
     }
 
     /// Ends everything in the group, also when its leader is a zombie already.
-    pub(super) fn kill(&self) {
+    pub(crate) fn kill(&self) {
         // "No such process" is what we want; "not permitted" means that it changed its uid, a stated limit.
         let _ = kill_process_group(self.leader, Signal::KILL);
         let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
     }
 
     /// Removes the zombie; false if the leader still runs. The pid may be another process's from now on.
-    pub(super) fn reap(&self) -> bool {
+    pub(crate) fn reap(&self) -> bool {
         self.wait(WaitIdOptions::empty()).is_some()
     }
 

@@ -4,20 +4,27 @@
 //! requests, and those that arrive during a pass share the next one: when 500 children die at once, `/proc` is read
 //! twice, not 500 times. It is read on a blocking thread.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::marker_of_all;
+use crate::guard::Guard;
+
 mod pass;
+
+pub(crate) use pass::carries;
 
 /// Longer than any honest pass. Reading the environment of a process that is stuck in the kernel can take for ever, and
 /// must not keep every other connection from its end.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// A handle to the sweeping task, which ends with its last handle.
+/// A handle to the sweeping task, which ends with its last handle, and to the guard, who sweeps when we no longer can.
 #[derive(Clone, Debug)]
 pub struct Sweeper {
     requests: mpsc::UnboundedSender<Request>,
+    guard: Guard,
 }
 
 #[derive(Debug)]
@@ -27,12 +34,22 @@ struct Request {
 }
 
 impl Sweeper {
-    /// Starts the task. Must be called in the context of a runtime.
+    /// Starts the task; there is no guard. Must be called in the context of a runtime.
     #[allow(clippy::new_without_default, reason = "it starts a task")]
     pub fn new() -> Self {
+        Self::with_guard(Guard::none())
+    }
+
+    /// Starts the task. Must be called in the context of a runtime.
+    pub(crate) fn with_guard(guard: Guard) -> Self {
         let (requests, inbox) = mpsc::unbounded_channel();
         tokio::spawn(serve(inbox));
-        Self { requests }
+        Self { requests, guard }
+    }
+
+    /// Who ends the groups it knows if this process is killed.
+    pub(crate) fn guard(&self) -> &Guard {
+        &self.guard
     }
 
     /// Ends every process of our user whose environment holds exactly this marker, and returns how many there were. A few
@@ -44,6 +61,13 @@ impl Sweeper {
         }
         answer.await.unwrap_or(0)
     }
+}
+
+/// Ends everything of our user that carries a marker of one of these instances, whatever the incarnation, and returns how
+/// many there were. Blocking.
+pub(crate) fn end_instances(instances: &[String]) -> usize {
+    let markers: BTreeSet<String> = instances.iter().map(|instance| marker_of_all(instance)).collect();
+    pass::end_marked(markers.into_iter().collect()).into_iter().sum()
 }
 
 async fn serve(mut inbox: mpsc::UnboundedReceiver<Request>) {

@@ -49,6 +49,9 @@ impl Process {
         sweeper: Sweeper,
         exited: impl FnOnce(ExitStatus) + Send,
     ) -> impl Future<Output = Gone> + Send {
+        if let Some(group) = &self.group {
+            sweeper.guard().remember(group.pid(), group.started());
+        }
         // Here and not in the future, which may be dropped before it has run at all.
         self.sweeper = Some(sweeper.clone());
         self.run(orders, sweeper, exited)
@@ -68,6 +71,7 @@ impl Process {
         let cpu_seconds = group.cpu_seconds();
         group.kill();
         let swept = sweeper.sweep(&self.marker).await;
+        sweeper.guard().forget(group.pid());
         group.reap();
         self.group = None;
         Gone { status, swept, cpu_seconds }
@@ -86,7 +90,9 @@ impl Drop for Process {
         // Dropped unrun if the runtime is going: the kill is done, and init reaps.
         runtime.spawn(async move {
             group.ended().await;
-            sweeper.unwrap_or_else(Sweeper::new).sweep(&marker).await;
+            let sweeper = sweeper.unwrap_or_else(Sweeper::new);
+            sweeper.sweep(&marker).await;
+            sweeper.guard().forget(group.pid());
             group.reap();
         });
     }

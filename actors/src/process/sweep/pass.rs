@@ -45,7 +45,8 @@ enum Carries {
     Unclear,
 }
 
-/// Ends whatever carries one of the markers and returns how many processes did, in the order of the markers.
+/// Ends whatever carries one of the markers and returns how many processes did, in the order of the markers. A marker that
+/// ends with a colon stands for all that begin with it.
 pub(super) fn end_marked(markers: Vec<String>) -> Vec<usize> {
     let asked: Vec<Vec<u8>> = markers.into_iter().map(String::into_bytes).collect();
     let mut places = HashMap::new();
@@ -123,7 +124,7 @@ impl Search {
         if matches!(read, Ok(0)) && is_starting(pid) {
             return Carries::Unclear;
         }
-        marker_in(&self.environment, |marker| self.places.get(marker).copied())
+        marker_in(&self.environment, |marker| place_of(marker, &self.places))
             .map_or(Carries::Nothing, Carries::Marker)
     }
 }
@@ -146,6 +147,18 @@ fn stat_is_starting(stat: &str) -> Option<bool> {
     let (begin, end) = (number(50)?, number(51)?);
     let has_none = end != 0 && begin == end;
     Some(!dead && !of_the_kernel && !has_none)
+}
+
+/// Whether a process carries a marker that begins with `prefix`.
+pub(crate) fn carries(pid: Pid, prefix: &str) -> bool {
+    let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    marker_in(&environment, |marker| marker.starts_with(prefix.as_bytes()).then_some(())).is_some()
+}
+
+/// Where the marker stands, itself or what all of its instance begin with.
+fn place_of(marker: &[u8], places: &HashMap<Vec<u8>, usize>) -> Option<usize> {
+    let instance = memchr::memchr(b':', marker).map(|colon| &marker[..=colon]);
+    places.get(marker).or_else(|| places.get(instance?)).copied()
 }
 
 /// The first entry `MCPVISOR_CHILD=…` whose value `known` knows.
@@ -190,6 +203,15 @@ mod tests {
         assert!(!carries(b"X=MCPVISOR_CHILD=i:1\0", b"i:1"));
         assert!(!carries(b"MCPVISOR_CHILDREN=i:1\0", b"i:1"));
         assert!(!carries(b"", b"i:1"));
+    }
+
+    /// If this failed, a service would end the children of another, or a restart would leave those of the last start.
+    #[test]
+    fn a_whole_instance_is_found_by_what_its_markers_begin_with() {
+        let places = HashMap::from([(b"i:".to_vec(), 0), (b"j:7".to_vec(), 1)]);
+        let found = |marker: &str| place_of(marker.as_bytes(), &places);
+        assert_eq!([found("i:1"), found("i:22"), found("j:7")], [Some(0), Some(0), Some(1)]);
+        assert_eq!([found("ii:1"), found("i"), found("j:77"), found("j:"), found("")], [None; 5]);
     }
 
     /// If this failed, a descendant caught between two programs would be left behind, or every sweep would wait for
