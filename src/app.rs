@@ -14,14 +14,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use mcpvisor_actors::Launcher;
+use mcpvisor_actors::{Launcher, LauncherOptions};
 use mcpvisor_config::Config;
 use tokio_util::sync::CancellationToken;
 
 pub use failure::{Failure, Outcome};
 
 use crate::admin::Admin;
-use crate::cli::ServeArguments;
+use crate::cli::{self, ServeArguments};
 use crate::front::Front;
 use crate::telemetry;
 use drain::Ended;
@@ -71,7 +71,11 @@ async fn run(settings: Settings, metrics: telemetry::recorder::Metrics) -> Outco
     let state_dir = StateDir::take(&settings)?;
 
     let closing = CancellationToken::new();
-    let launcher = launch(&config).await?;
+    let instance = mcpvisor_actors::random_instance();
+    if let Some(state_dir) = &state_dir {
+        state_dir.begin(&instance).await;
+    }
+    let launcher = launch(&config, instance).await?;
     if let Some(state_dir) = &state_dir {
         state_dir.announce(&listeners.addresses, launcher.instance());
     }
@@ -92,13 +96,17 @@ async fn run(settings: Settings, metrics: telemetry::recorder::Metrics) -> Outco
     };
     let service = drain::Service { config, launcher, front, front_task, stop_front, admin_task, stop_admin };
     let outcome = service.end(end, &mut stops).await;
+    if let (Some(state_dir), Ok(())) = (&state_dir, &outcome) {
+        state_dir.finish();
+    }
     drop(state_dir);
     outcome
 }
 
 /// The tree is told to drain by [`drain`], never by its token: that would skip the requests in flight.
-async fn launch(config: &Arc<Config>) -> Result<Launcher, Failure> {
-    let launcher = Launcher::new(config.clone(), CancellationToken::new()).await;
+async fn launch(config: &Arc<Config>, instance: Arc<str>) -> Result<Launcher, Failure> {
+    let options = LauncherOptions { guard: Some(vec![cli::GUARD.into()]), instance: Some(instance) };
+    let launcher = Launcher::with_options(config.clone(), CancellationToken::new(), options).await;
     launcher.context("cannot start the supervision tree").map_err(Failure::Runtime)
 }
 

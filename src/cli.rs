@@ -23,6 +23,9 @@ use crate::app::settings::ConfigArguments;
 /// What a wrong command line exits with (`EX_USAGE`); clap's own 2 says nothing.
 const USAGE: u8 = 64;
 
+/// The hidden command by which the service starts its guard.
+pub const GUARD: &str = "guard";
+
 /// Launches, supervises and serves MCP servers: no session lost to a crash, no process left behind.
 ///
 /// Without a command it runs the service, and without a configuration that serves a demo.
@@ -50,6 +53,9 @@ pub enum Command {
     Call(call::Arguments),
     /// Show the backends and connections of a running service
     Status(status::Arguments),
+    /// End the servers of the service at the other end of standard input when it is killed; the service starts this itself
+    #[command(name = GUARD, hide = true)]
+    Guard,
     /// Print shell completions
     Completions {
         /// The shell

@@ -1,9 +1,11 @@
 //! The folder in which a running service says that it runs, and where.
 //!
 //! One per configuration, held by a lock for as long as the service lives; `run.json` in it tells `mcpvisor
-//! status` whom to ask. The lock decides; a `run.json` without one is what a killed service left behind.
+//! status` whom to ask. The lock decides; a `run.json` without one is what a killed service left behind. `instances` says by
+//! what marker to find the processes that such a one has left.
 
 mod folder;
+mod instances;
 mod lock;
 mod run_file;
 
@@ -52,6 +54,39 @@ impl StateDir {
                 Ok(None)
             }
         }
+    }
+
+    /// Writes down the name of this start, before its first child, and ends what earlier ones have left: while we hold the
+    /// lock none of them runs.
+    pub(super) async fn begin(&self, instance: &str) {
+        let earlier = match instances::begin(&self.folder, instance) {
+            Ok(earlier) => earlier,
+            Err(error) => return unusable(&self.folder, &error),
+        };
+        if earlier.is_empty() {
+            return;
+        }
+        let starts = earlier.len();
+        match mcpvisor_actors::sweep_instances(earlier).await {
+            Some(processes) => {
+                tracing::info!(
+                    event = "service.swept",
+                    processes,
+                    starts,
+                    "an earlier start was killed; what it had left is ended"
+                );
+                if let Err(error) = instances::keep_only(&self.folder, instance) {
+                    unusable(&self.folder, &error);
+                }
+            }
+            // They stay on the list for the next start.
+            None => tracing::warn!(starts, "what an earlier start has left could not be ended in time"),
+        }
+    }
+
+    /// Nothing of this start is left: the next has nothing to look for.
+    pub(super) fn finish(&self) {
+        instances::remove(&self.folder);
     }
 
     /// Writes `run.json`. Before the first child is launched, so that `instance` is known whatever happens then.
@@ -109,7 +144,7 @@ enum Taking {
 
 fn unusable(folder: &Path, error: &std::io::Error) {
     let folder = folder.display();
-    tracing::warn!(%folder, %error, "gateway.state_dir cannot be used: `mcpvisor status` will need --admin");
+    tracing::warn!(%folder, %error, "gateway.state_dir cannot be used: `mcpvisor status` will need --admin, and what a SIGKILL leaves cannot be found at the next start");
 }
 
 fn held(folder: &Path) -> Failure {

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 pub use client::{Client, code, reason, text_of};
 pub use fixture::backend;
 pub use http::{Ask, Reply, raw};
-pub use processes::{exists, kill_9, marked, open_files, processes_of, zombies_of};
+pub use processes::{end, exists, kill_9, marked, open_files, processes_of, signal, zombies_of};
 pub use service::Service;
 
 /// Nothing takes longer on a machine that is busy with other tests.

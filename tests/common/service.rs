@@ -1,6 +1,6 @@
 //! A running `mcpvisor serve` with its own folder and its own ports.
 
-use std::fs::{self, File};
+use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Instant;
@@ -16,6 +16,7 @@ use super::{PATIENCE, eventually, processes};
 pub struct Service {
     child: Child,
     folder: TempDir,
+    settings: Vec<String>,
     /// `host:port` of the MCP endpoints.
     pub main: String,
     /// `host:port` of the admin listener.
@@ -32,33 +33,33 @@ impl Service {
 
     /// The same in a folder that the test has prepared, with `--set` of each of these.
     pub async fn start_in(folder: TempDir, config: &str, settings: &[&str]) -> Self {
-        let path = folder.path();
-        fs::write(path.join("mcpvisor.toml"), config).unwrap();
-        let state = path.join("state");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mcpvisor"));
-        command.args(["serve", "--config", "mcpvisor.toml"]);
-        command.args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
-        command.args(["--set", &format!("gateway.state_dir={}", state.display())]);
-        for setting in settings {
-            command.args(["--set", setting]);
-        }
-        for variable in ["HOME", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME"] {
-            command.env(variable, path);
-        }
-        let log = File::create(path.join("log")).unwrap();
-        command.env("RUST_LOG", "info,mcpvisor=debug,mcpvisor_actors=debug").env("NO_COLOR", "1");
-        command.current_dir(path).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        let child = command.spawn().unwrap();
+        fs::write(folder.path().join("mcpvisor.toml"), config).unwrap();
+        let settings: Vec<String> = settings.iter().map(|&setting| setting.to_owned()).collect();
+        let child = spawn(folder.path(), &settings);
         let (main, admin, instance) = Default::default();
-        let mut service = Self { child, folder, main, admin, instance };
-        service.wait_until_ready(&state.join("run.json")).await;
+        let mut service = Self { child, folder, settings, main, admin, instance };
+        service.wait_until_ready().await;
         service
     }
 
-    async fn wait_until_ready(&mut self, run_file: &Path) {
+    /// Starts it once more, after its end, with the same state.
+    pub async fn start_again(&mut self) {
+        self.ended().await;
+        // What a killed one has left there would be taken for that of the new one.
+        let _ = fs::remove_file(self.run_file());
+        self.child = spawn(self.folder.path(), &self.settings);
+        self.wait_until_ready().await;
+    }
+
+    fn run_file(&self) -> PathBuf {
+        self.path("state").join("run.json")
+    }
+
+    async fn wait_until_ready(&mut self) {
+        let run_file = self.run_file();
         let run = eventually("the service writes run.json", async || {
             assert_eq!(self.child.try_wait().unwrap(), None, "it did not start:\n{}", self.log());
-            serde_json::from_slice::<Value>(&fs::read(run_file).ok()?).ok()
+            serde_json::from_slice::<Value>(&fs::read(&run_file).ok()?).ok()
         });
         let run = run.await;
         let text = |key: &str| run[key].as_str().unwrap().to_owned();
@@ -148,7 +149,7 @@ impl Drop for Service {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        // A service that is killed leaves servers behind which ignore the end of their input.
+        // Its guard does this too; but what a test of the guard leaves when it fails must not stay.
         processes::marked(&self.instance).into_iter().for_each(processes::end);
         if std::thread::panicking() {
             let log = self.log();
@@ -157,4 +158,21 @@ impl Drop for Service {
             log.lines().skip(from).for_each(|line| eprintln!("{line}"));
         }
     }
+}
+
+fn spawn(path: &Path, settings: &[String]) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mcpvisor"));
+    command.args(["serve", "--config", "mcpvisor.toml"]);
+    command.args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
+    command.args(["--set", &format!("gateway.state_dir={}", path.join("state").display())]);
+    for setting in settings {
+        command.args(["--set", setting]);
+    }
+    for variable in ["HOME", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME"] {
+        command.env(variable, path);
+    }
+    let log = OpenOptions::new().create(true).append(true).open(path.join("log")).unwrap();
+    command.env("RUST_LOG", "info,mcpvisor=debug,mcpvisor_actors=debug").env("NO_COLOR", "1");
+    command.current_dir(path).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+    command.spawn().unwrap()
 }
