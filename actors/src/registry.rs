@@ -19,7 +19,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mcpvisor_config::Config;
+use mcpvisor_config::{Config, nearest};
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -279,7 +279,7 @@ impl RegistryState {
 /// "server 'x' not found in config", with the nearest name.
 pub(crate) fn unknown_backend(config: &Config, name: &Arc<str>) -> Refusal {
     let served = config.backends.values().filter(|backend| !backend.disabled).map(|backend| &*backend.name);
-    Refusal::UnknownBackend { name: name.clone(), nearest: list::nearest(name, served) }
+    Refusal::UnknownBackend { name: name.clone(), nearest: nearest(name, served).map(str::to_owned) }
 }
 
 /// A Supervisor that is gone is reported to us by its own supervision event; what it was sent goes back

@@ -1,4 +1,4 @@
-//! Listing the keys, and finding a name that was meant.
+//! Listing the keys.
 
 use super::RegistryState;
 use crate::metadata::ConnectionMetadata;
@@ -10,11 +10,4 @@ impl RegistryState {
         list.sort_by(|one, other| one.key.cmp(&other.key));
         list
     }
-}
-
-/// The name nearest to `name`, if one is near enough to have been meant.
-pub(super) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
-    let scored = names.map(|other| (strsim::normalized_damerau_levenshtein(name, other), other));
-    let best = scored.filter(|(score, _)| *score > 0.5).max_by(|one, other| one.0.total_cmp(&other.0));
-    best.map(|(_, name)| name.to_owned())
 }
