@@ -1,12 +1,14 @@
-//! The admin listener: metrics, and what runs, for operators and machines. Read-only so far.
+//! The admin listener: metrics, what runs, and orders, for operators and machines.
 //!
-//! `GET /metrics`, `/api/v1/connections`, `/api/v1/backends`, `/api/v1/backends/{id}`, `/livez`. Every request passes
-//! [`access`] first: the host it names, the origin it comes from, and a key where `auth.admin_keys` has any.
+//! `GET /metrics`, `/api/v1/connections`, `/api/v1/backends`, `/api/v1/backends/{id}`, `/livez`, and the orders of
+//! [`operate`]. Every request passes [`access`] first: the host it names, the origin it comes from, and a key where
+//! `auth.admin_keys` has any.
 
 mod access;
 mod backends;
 mod connections;
 mod metrics_page;
+mod operate;
 mod process;
 pub mod views;
 
@@ -16,7 +18,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{delete, get, post};
 use axum::{Json, Router, middleware};
 use mcpvisor_actors::Launcher;
 use mcpvisor_config::Config;
@@ -55,9 +57,14 @@ impl Admin {
             .route("/api/v1/connections", get(connections::list))
             .route("/api/v1/backends", get(backends::list))
             .route("/api/v1/backends/{id}", get(backends::one))
+            .route("/api/v1/backends/{id}/restart", post(operate::restart_backend))
+            .route("/api/v1/backends/{id}/stop", post(operate::stop_backend))
+            .route("/api/v1/backends/{id}/start", post(operate::start_backend))
+            .route("/api/v1/connections/{backend}/{session}", delete(operate::end_session))
+            .route("/api/v1/connections/{backend}/{session}/restart", post(operate::restart_session))
             .route("/livez", get(live))
             .fallback(unknown)
-            .method_not_allowed_fallback(read_only)
+            .method_not_allowed_fallback(wrong_method)
             .layer(middleware::from_fn_with_state(access, access::check))
             .with_state(Arc::new(self));
         let served = axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
@@ -89,8 +96,10 @@ async fn unknown(uri: Uri) -> Response {
     error(StatusCode::NOT_FOUND, format!("nothing at {}; this listener has {known}", uri.path()))
 }
 
-async fn read_only() -> Response {
-    error(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here")
+async fn wrong_method() -> Response {
+    let text =
+        "not answered here in this method; what is read is asked for with GET, orders are given with POST";
+    error(StatusCode::METHOD_NOT_ALLOWED, text)
 }
 
 async fn keep_up(metrics: Metrics) {

@@ -150,6 +150,12 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// An operator stopped the backend; only an operator knows for how long.
+    pub(crate) fn stopped_by_operator(backend: Arc<str>) -> Self {
+        let reason = Unavailable::StoppedByOperator;
+        Self::BackendUnavailable { backend, reason, retry_after: None, cause: None }
+    }
+
     /// The JSON-RPC error code.
     pub fn code(&self) -> i32 {
         match self {

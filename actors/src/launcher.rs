@@ -1,5 +1,7 @@
 //! The public handle to the tree.
 
+mod operator;
+
 use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +21,7 @@ use crate::key::ConnectionKey;
 use crate::metadata::ConnectionMetadata;
 use crate::pool::SessionConnectionPool;
 use crate::process::Sweeper;
-use crate::registry::{RegistryAddress, RegistryArgs, RegistryMsg, unknown_backend};
+use crate::registry::{RegistryAddress, RegistryArgs, RegistryMsg, Stopped, unknown_backend};
 use crate::root::{Root, RootArgs, RootMsg};
 use crate::route::{Route, SessionSink};
 use crate::session_record::SessionRecord;
@@ -90,6 +92,7 @@ impl Launcher {
             root: None,
             instance: instance.clone(),
             sweeper: Sweeper::with_guard(guard.clone()),
+            stopped: Stopped::default(),
         };
         let args = RootArgs { registry, address: address.clone(), escalated };
         let (root, _) =

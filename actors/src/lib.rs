@@ -75,6 +75,7 @@ pub use pool::{
     DEFAULT_CLEANUP_INTERVAL, DEFAULT_IDLE_TIMEOUT, DEFAULT_MAX_ERROR_COUNT, PoolConfig,
     SessionConnectionPool,
 };
+pub use registry::BackendState;
 pub use route::{Attached, Route, SessionEvent, SessionSink};
 pub use session_record::{SessionRecord, Stage};
 

@@ -35,6 +35,21 @@ pub const CATALOGUE: &[(&str, MetricKind, &str)] = &[
         "From launch ticket to the answer to initialize",
     ),
     ("mcpvisor_restarts_total", MetricKind::Counter, "Relaunches begun after a fault or by hand, by reason"),
+    (
+        "mcpvisor_restarts_abandoned_total",
+        MetricKind::Counter,
+        "Restarts after a counted fault that never began, by reason: never_initialised, drain, delete, evict, superseded",
+    ),
+    (
+        "mcpvisor_breaker_open",
+        MetricKind::Gauge,
+        "1 while launches of the backend are held back, since too many of its connections failed in a row",
+    ),
+    (
+        "mcpvisor_retries_total",
+        MetricKind::Counter,
+        "Safe requests sent a second time after a fault, by result: ok (answered by the backend), failed",
+    ),
     ("mcpvisor_faults_total", MetricKind::Counter, "Errors counted against the budget, by reason"),
     ("mcpvisor_exits_total", MetricKind::Counter, "Child processes that ended, as ordered (expected) or not"),
     (
@@ -98,6 +113,21 @@ impl BackendMetrics {
 
     pub(crate) fn restarted(&self, reason: &'static str) {
         counter!("mcpvisor_restarts_total", "backend" => self.backend.clone(), "reason" => reason)
+            .increment(1);
+    }
+
+    pub(crate) fn abandoned(&self, reason: &'static str) {
+        counter!("mcpvisor_restarts_abandoned_total", "backend" => self.backend.clone(), "reason" => reason)
+            .increment(1);
+    }
+
+    pub(crate) fn breaker(&self, open: bool) {
+        gauge!("mcpvisor_breaker_open", "backend" => self.backend.clone()).set(if open { 1.0 } else { 0.0 });
+    }
+
+    pub(crate) fn retried(&self, ok: bool) {
+        let result = if ok { "ok" } else { "failed" };
+        counter!("mcpvisor_retries_total", "backend" => self.backend.clone(), "result" => result)
             .increment(1);
     }
 
@@ -169,6 +199,14 @@ pub(crate) fn start_at_zero(backend: &Arc<str>) {
         counter!("mcpvisor_faults_total", "backend" => backend.clone(), "reason" => reason.as_str())
             .absolute(0);
     }
+    for reason in ["never_initialised", "drain", "delete", "evict", "superseded"] {
+        counter!("mcpvisor_restarts_abandoned_total", "backend" => backend.clone(), "reason" => reason)
+            .absolute(0);
+    }
+    for result in ["ok", "failed"] {
+        counter!("mcpvisor_retries_total", "backend" => backend.clone(), "result" => result).absolute(0);
+    }
+    metrics.breaker(false);
     for kind in ["expected", "unexpected"] {
         counter!("mcpvisor_exits_total", "backend" => backend.clone(), "kind" => kind).absolute(0);
     }

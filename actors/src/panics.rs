@@ -137,3 +137,46 @@ async fn a_registry_that_keeps_failing_escalates() {
     }
     tokio::time::timeout(Duration::from_secs(20), escalated).await.unwrap().unwrap();
 }
+
+/// A server that shakes hands and says nothing more, as a program that every machine has.
+const SHELL: &str = r#"
+[backends.b]
+command = "sh"
+args = ["-c", 'read line; echo "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{}}}"; cat >/dev/null']
+pool.max_error_count = 2
+backoff.min = "1ms"
+backoff.max = "1ms"
+"#;
+
+async fn eventually(launcher: &Launcher, mut check: impl FnMut(&crate::ConnectionMetadata) -> bool) {
+    for _ in 0..2000 {
+        if launcher.list().await.first().is_some_and(&mut check) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("not in time: {:?}", launcher.list().await);
+}
+
+/// A bug of ours that strikes a session again and again would restart its server for ever, with a clean count each time.
+#[tokio::test]
+async fn a_supervisor_that_keeps_failing_is_counted_and_stopped_at_the_limit() {
+    let file = mcpvisor_config::Source::Text { name: "t.toml".into(), text: SHELL.into() };
+    let request = mcpvisor_config::LoadRequest { files: vec![file], ..Default::default() };
+    let config = mcpvisor_config::load(request).unwrap().config;
+    let launcher = Launcher::new(config, CancellationToken::new()).await.unwrap();
+    launcher.get_or_launch_for_session("b", "s").await.unwrap();
+    for errors in 1..=3 {
+        let (reply, route) = tokio::sync::oneshot::channel();
+        let key = crate::ConnectionKey::new("b", "s");
+        assert!(launcher.address().send(RegistryMsg::Get { key, reply }).is_ok());
+        let supervisor = route.await.unwrap().unwrap().place().supervisor.load_full().unwrap();
+        supervisor.send_message(SupervisorMsg::Panic).unwrap_or_else(|_| panic!("delivered"));
+        let phase = if errors < 3 { crate::Phase::Ready } else { crate::Phase::Stopped };
+        eventually(&launcher, |one| {
+            (one.error_count, one.total_errors, one.phase) == (errors, errors.into(), phase)
+        })
+        .await;
+    }
+    launcher.close().await;
+}

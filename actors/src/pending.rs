@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use crate::error::Refusal;
 use crate::fault::{Fault, FaultReason};
 use crate::message::Envelope;
+use crate::metrics::BackendMetrics;
 use crate::route::Route;
 
 /// How often a request may be handed on because an actor died with it, before it is answered.
@@ -133,6 +134,7 @@ impl Pending {
     /// Answers with a message of the backend, which gets the client's own id.
     pub(crate) fn answer(mut self, answer: &Envelope) {
         if let Some(inner) = self.0.take() {
+            inner.count_retry(true);
             let id = inner.message.id().unwrap_or(b"null");
             inner.reply.answer(Ok(answer.with_id(id)));
         }
@@ -141,6 +143,7 @@ impl Pending {
     /// Answers with an error of our own.
     pub(crate) fn refuse(mut self, refusal: Refusal) {
         if let Some(inner) = self.0.take() {
+            inner.count_retry(false);
             inner.reply.answer(Err(refusal));
         }
     }
@@ -161,6 +164,14 @@ impl Pending {
     }
 }
 
+impl Inner {
+    fn count_retry(&self, ok: bool) {
+        if self.retried {
+            BackendMetrics::new(&self.route.key().backend_id).retried(ok);
+        }
+    }
+}
+
 impl Drop for Pending {
     fn drop(&mut self) {
         let Some(mut inner) = self.0.take() else { return };
@@ -173,6 +184,7 @@ impl Drop for Pending {
         let fault =
             Fault::new(FaultReason::Panic, "mcpvisor failed while it held the request; please report this");
         let budget = inner.route.limits();
+        inner.count_retry(false);
         inner.reply.answer(Err(Refusal::BackendLost {
             backend,
             retryable: inner.stage == Stage::NotWritten,

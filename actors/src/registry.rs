@@ -13,7 +13,9 @@ mod address;
 mod backend;
 mod entry;
 mod keys;
+mod launches;
 mod list;
+mod operator;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -38,7 +40,10 @@ use crate::supervisor::SupervisorMsg;
 
 pub(crate) use address::RegistryAddress;
 use backend::BackendEntry;
+pub(crate) use backend::News;
 use entry::Entry;
+pub use list::BackendState;
+pub(crate) use operator::{Order, Stopped};
 
 /// What a waiter of an attach gets.
 pub(crate) type AttachReply = oneshot::Sender<Result<Attached, Refusal>>;
@@ -65,12 +70,26 @@ pub(crate) enum RegistryMsg {
     Ticket { key: ConnectionKey },
     /// A launch is over, well or not.
     TicketDone { key: ConnectionKey },
+    /// What became of it, or of the incarnation that followed.
+    News { key: ConnectionKey, news: News },
+    /// The cooldown of a backend's breaker is over.
+    BreakerOver { backend: Arc<str> },
+    /// An operator's order for a backend, or for the session of it with this hash; how many connections it
+    /// reached, `None` if there is no such backend or session.
+    Operate {
+        order: Order,
+        backend: Arc<str>,
+        session: Option<String>,
+        reply: oneshot::Sender<Option<usize>>,
+    },
     /// A Supervisor has nothing left to do.
     MayEnd { key: ConnectionKey, supervisor: ActorId },
     /// This cleanup interval has passed, for the backends that have it.
     CleanUp { interval: Duration },
     /// What is known of every key, sorted.
     List { reply: oneshot::Sender<Vec<ConnectionMetadata>> },
+    /// How every backend stands, sorted.
+    Backends { reply: oneshot::Sender<Vec<BackendState>> },
     /// Is anybody there?
     Alive { reply: oneshot::Sender<()> },
     /// No new work; everything retired by then.
@@ -87,6 +106,7 @@ pub(crate) struct RegistryArgs {
     pub(crate) root: Option<ActorRef<RootMsg>>,
     pub(crate) instance: Arc<str>,
     pub(crate) sweeper: Sweeper,
+    pub(crate) stopped: Stopped,
 }
 
 pub(crate) struct Registry;
@@ -155,9 +175,15 @@ impl Actor for Registry {
             },
             RegistryMsg::Ticket { key } => state.ticket(key),
             RegistryMsg::TicketDone { key } => state.ticket_done(&key),
+            RegistryMsg::News { key, news } => state.learn(&myself, &key, news),
+            RegistryMsg::BreakerOver { backend } => state.breaker_over(&backend),
+            RegistryMsg::Operate { order, backend, session, reply } => {
+                let _ = reply.send(state.operate(order, &backend, session.as_deref()));
+            }
             RegistryMsg::MayEnd { key, supervisor } => state.may_end(&key, supervisor),
             RegistryMsg::CleanUp { interval } => state.clean_up(interval),
             RegistryMsg::List { reply } => drop(reply.send(state.list())),
+            RegistryMsg::Backends { reply } => drop(reply.send(state.backend_states())),
             RegistryMsg::Alive { reply } => drop(reply.send(())),
             RegistryMsg::Drain { deadline, close } => state.drain(deadline, close),
             #[cfg(test)]
@@ -168,22 +194,26 @@ impl Actor for Registry {
 
     async fn handle_supervisor_evt(
         &self,
-        _: ActorRef<RegistryMsg>,
+        myself: ActorRef<RegistryMsg>,
         event: SupervisionEvent,
         state: &mut RegistryState,
     ) -> Result<(), ActorProcessingErr> {
+        let mut failed = false;
         let id = match &event {
             SupervisionEvent::ActorTerminated(who, ..) => who.get_id(),
             SupervisionEvent::ActorFailed(who, why) => {
                 tracing::error!(event = "actor.failed", actor = "supervisor", why = %why, "a supervisor failed; please report this");
                 metrics::counter!("mcpvisor_supervisor_restarts_total", "actor" => "supervisor").increment(1);
+                failed = true;
                 who.get_id()
             }
             _ => return Ok(()),
         };
-        // Its next request launches the key anew; the Root waits for the end of the old processes.
         if let Some(key) = state.keys.remove(&id) {
-            state.forget(&key, id);
+            let entry = state.forget(&key, id);
+            if let Some(entry) = entry.filter(|_| failed) {
+                state.resume(&myself, entry).await;
+            }
         }
         Ok(())
     }
@@ -197,33 +227,6 @@ impl RegistryState {
         }
     }
 
-    fn ticket(&mut self, key: ConnectionKey) {
-        // Whoever asked and is gone gives nothing back.
-        if !self.entries.contains_key(&key) {
-            return;
-        }
-        let granted = match self.backends.get_mut(&key.backend_id) {
-            Some(entry) => entry.tickets.request(key.clone()),
-            None => true,
-        };
-        if granted {
-            self.grant(&key);
-        }
-    }
-
-    fn ticket_done(&mut self, key: &ConnectionKey) {
-        let next = self.backends.get_mut(&key.backend_id).and_then(|entry| entry.tickets.release(key));
-        if let Some(next) = next {
-            self.grant(&next);
-        }
-    }
-
-    fn grant(&self, key: &ConnectionKey) {
-        if let Some(entry) = self.entries.get(key) {
-            tell(&entry.supervisor, SupervisorMsg::Ticket);
-        }
-    }
-
     /// After this the Supervisor finds what still reached it in its mailbox, before `Ended`, and sends it
     /// back here.
     fn may_end(&mut self, key: &ConnectionKey, supervisor: ActorId) {
@@ -233,15 +236,15 @@ impl RegistryState {
         };
         tell(&entry.supervisor, SupervisorMsg::Ended);
         self.keys.remove(&supervisor);
-        self.forget(key, supervisor);
+        drop(self.forget(key, supervisor));
     }
 
-    fn forget(&mut self, key: &ConnectionKey, supervisor: ActorId) {
-        if self.entries.get(key).is_some_and(|entry| entry.supervisor.get_id() == supervisor) {
-            self.entries.remove(key);
-        }
+    fn forget(&mut self, key: &ConnectionKey, supervisor: ActorId) -> Option<Entry> {
+        let ours = self.entries.get(key).is_some_and(|entry| entry.supervisor.get_id() == supervisor);
+        let entry = if ours { self.entries.remove(key) } else { None };
         self.ticket_done(key);
         self.report_empty();
+        entry
     }
 
     fn clean_up(&self, interval: Duration) {

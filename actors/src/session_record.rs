@@ -6,6 +6,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::message::Envelope;
+use crate::supervisor::Budget;
 
 /// How far the client has taken the handshake; a replay stops here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
@@ -37,6 +38,9 @@ pub struct SessionRecord {
     pub log_level: Option<Bytes>,
     /// The params of each resource subscription that stands.
     pub subscriptions: BTreeSet<Bytes>,
+    /// The errors of its connection that count.
+    #[serde(default)]
+    pub(crate) budget: Budget,
 }
 
 impl SessionRecord {

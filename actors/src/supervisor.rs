@@ -15,11 +15,13 @@ mod events;
 mod launch;
 mod machine;
 mod orders;
+mod owed;
 mod refusals;
 mod requests;
 mod waiting_room;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use mcpvisor_config::Backend;
@@ -44,6 +46,7 @@ pub(crate) use budget::Budget;
 use launch::Launch;
 pub(crate) use machine::Retire;
 use machine::{Event, Machine};
+use owed::OwedRestart;
 pub(crate) use waiting_room::Waiting;
 use waiting_room::WaitingRoom;
 
@@ -59,6 +62,8 @@ pub(crate) enum SupervisorMsg {
     Seated(Seat),
     /// The Registry: a launch ticket.
     Ticket,
+    /// The Registry: the breaker of the backend holds the launch back; a ticket comes later.
+    Held { until: Instant },
     /// No ticket came in time.
     TicketLate { attempt: u64 },
     /// The transport of an incarnation is open.
@@ -87,6 +92,12 @@ pub(crate) enum SupervisorMsg {
     External { reply: oneshot::Sender<Option<u32>> },
     /// The janitor's verdict; checked once more.
     Evict,
+    /// The Supervisor before this one failed.
+    Resume,
+    /// Another incarnation, uncounted: by hand, or because a reload changed the backend.
+    Restart { by_hand: bool },
+    /// An operator stopped the backend: finish and go, the session lives on.
+    Stop,
     /// An open transport takes the place of what there is.
     Set { transport: OpenTransport },
     /// The session is over.
@@ -111,6 +122,8 @@ pub(crate) struct SupervisorArgs {
     pub(crate) sweeper: Sweeper,
     pub(crate) metrics: BackendMetrics,
     pub(crate) expose_stderr: bool,
+    /// How long requests in flight may finish before a restart by hand or the stop of the backend.
+    pub(crate) drain_timeout: Duration,
     /// An open transport to use first.
     pub(crate) transport: Option<OpenTransport>,
     /// Whether the configuration says how to launch it.
@@ -128,8 +141,10 @@ pub(crate) struct SupervisorState {
     attempts: u64,
     current: Option<Incarnation>,
     timers: Timers,
-    /// Why the next launch is a restart, if it is one.
-    restart: Option<&'static str>,
+    /// The next launch is a restart: for this fault …
+    owed: Option<OwedRestart>,
+    /// … or by this order.
+    ordered: Option<&'static str>,
     died_at: Option<Instant>,
     restarts: u64,
     last_fault: Option<Arc<Fault>>,
@@ -170,8 +185,9 @@ impl Actor for Supervisor {
         args: SupervisorArgs,
     ) -> Result<SupervisorState, ActorProcessingErr> {
         let established = !args.route.record().first_result.is_empty();
+        let budget = args.route.record().budget.clone();
         let mut state = SupervisorState {
-            machine: Machine::new(args.backend.pool, args.backend.backoff, established),
+            machine: Machine::new(args.backend.pool, args.backend.backoff, established, budget),
             room: WaitingRoom::new(args.backend.limits.max_queued),
             args,
             attached: Vec::new(),
@@ -179,7 +195,8 @@ impl Actor for Supervisor {
             attempts: 0,
             current: None,
             timers: Timers::default(),
-            restart: None,
+            owed: None,
+            ordered: None,
             died_at: None,
             restarts: 0,
             last_fault: None,
@@ -203,6 +220,7 @@ impl Actor for Supervisor {
             SupervisorMsg::Notify(message) => state.notify(message),
             SupervisorMsg::Seated(seat) => state.seated(seat),
             SupervisorMsg::Ticket => state.ticket(&myself).await,
+            SupervisorMsg::Held { until } => state.held(&myself, until),
             SupervisorMsg::TicketLate { attempt } => state.ticket_late(&myself, attempt),
             SupervisorMsg::Opened { incarnation, pid } => state.opened(incarnation, pid),
             SupervisorMsg::Answered { incarnation, answer, accepted } => {
@@ -232,6 +250,9 @@ impl Actor for Supervisor {
                 let _ = reply.send(Some(state.errors()));
             }
             SupervisorMsg::Evict => state.evict(&myself),
+            SupervisorMsg::Resume => state.resume(&myself),
+            SupervisorMsg::Restart { by_hand } => state.restart(&myself, by_hand),
+            SupervisorMsg::Stop => state.stop(&myself),
             SupervisorMsg::Set { transport } => state.set(&myself, transport),
             SupervisorMsg::Delete { cause, done } => {
                 state.ended.extend(done);

@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use mcpvisor_actors::{ConnectionMetadata, Phase};
+use mcpvisor_actors::{BackendState, ConnectionMetadata, Phase};
 use mcpvisor_config::{Backend, Transport, UpstreamKind, nearest};
 
 use super::views::{BackendView, BackendsView};
@@ -15,41 +15,65 @@ use super::{Admin, error};
 use crate::telemetry::recorder::Counts;
 
 pub(super) async fn list(State(admin): State<Arc<Admin>>) -> Json<BackendsView> {
-    let (connections, counts) = (admin.launcher.list().await, admin.metrics.counts());
-    let backends = admin.config.backends.values().map(|backend| view(backend, &connections, &counts));
+    let known = Known::ask(&admin).await;
+    let backends = admin.config.backends.values().map(|backend| known.view(backend));
     Json(BackendsView { backends: backends.collect() })
 }
 
 pub(super) async fn one(State(admin): State<Arc<Admin>>, Path(id): Path<String>) -> Response {
-    let Some(backend) = admin.config.backends.get(&id) else {
-        let near = nearest(&id, admin.config.backends.keys().map(String::as_str));
-        let near = near.map(|near| format!("; did you mean '{near}'?")).unwrap_or_default();
-        return error(StatusCode::NOT_FOUND, format!("no backend '{id}' is configured{near}"));
-    };
-    let (connections, counts) = (admin.launcher.list().await, admin.metrics.counts());
-    Json(view(backend, &connections, &counts)).into_response()
+    match admin.config.backends.get(&id) {
+        Some(backend) => Json(Known::ask(&admin).await.view(backend)).into_response(),
+        None => unknown(&admin, &id),
+    }
 }
 
-fn view(backend: &Backend, connections: &[ConnectionMetadata], counts: &Counts) -> BackendView {
-    let phases = || {
-        let own = connections.iter().filter(|connection| *connection.key.backend_id == *backend.name);
-        own.map(|connection| connection.phase)
-    };
-    let in_phase = |phase| phases().filter(|found| *found == phase).count();
-    let by_phase: BTreeMap<_, _> =
-        Phase::ALL.map(|phase| (phase.as_str().to_owned(), in_phase(phase))).into();
-    let total = |name: &str| counts.total(name, &backend.name, None);
-    BackendView {
-        name: backend.name.clone(),
-        status: status(backend.disabled, phases()).to_owned(),
-        transport: transport(&backend.transport).to_owned(),
-        path: format!("/mcp/{}", backend.name),
-        connections: by_phase,
-        launches: counts.total("mcpvisor_launches_total", &backend.name, Some("result=\"ok\"")),
-        restarts: total("mcpvisor_restarts_total"),
-        faults: total("mcpvisor_faults_total"),
-        stops: total("mcpvisor_max_error_stops_total") + total("mcpvisor_fatal_stops_total"),
-        max_error_count: backend.pool.max_error_count,
+/// No such backend, and the one that may have been meant.
+pub(super) fn unknown(admin: &Admin, id: &str) -> Response {
+    let near = nearest(id, admin.config.backends.keys().map(String::as_str));
+    let near = near.map(|near| format!("; did you mean '{near}'?")).unwrap_or_default();
+    error(StatusCode::NOT_FOUND, format!("no backend '{id}' is configured{near}"))
+}
+
+/// All that a view is made from.
+struct Known {
+    connections: Vec<ConnectionMetadata>,
+    states: Vec<BackendState>,
+    counts: Counts,
+}
+
+impl Known {
+    async fn ask(admin: &Admin) -> Self {
+        let (connections, states) = (admin.launcher.list().await, admin.launcher.backends().await);
+        Self { connections, states, counts: admin.metrics.counts() }
+    }
+
+    fn view(&self, backend: &Backend) -> BackendView {
+        let phases = || {
+            let own =
+                self.connections.iter().filter(|connection| *connection.key.backend_id == *backend.name);
+            own.map(|connection| connection.phase)
+        };
+        let in_phase = |phase| phases().filter(|found| *found == phase).count();
+        let by_phase: BTreeMap<_, _> =
+            Phase::ALL.map(|phase| (phase.as_str().to_owned(), in_phase(phase))).into();
+        let total = |name: &str| self.counts.total(name, &backend.name, None);
+        let state = self.states.iter().find(|state| *state.name == *backend.name);
+        let breaker_open = state.is_some_and(|state| state.breaker_open);
+        let status = if breaker_open { "error" } else { status(backend.disabled, phases()) };
+        BackendView {
+            name: backend.name.clone(),
+            status: status.to_owned(),
+            breaker_open,
+            stopped_by_operator: state.is_some_and(|state| state.stopped_by_operator),
+            transport: transport(&backend.transport).to_owned(),
+            path: format!("/mcp/{}", backend.name),
+            connections: by_phase,
+            launches: self.counts.total("mcpvisor_launches_total", &backend.name, Some("result=\"ok\"")),
+            restarts: total("mcpvisor_restarts_total"),
+            faults: total("mcpvisor_faults_total"),
+            stops: total("mcpvisor_max_error_stops_total") + total("mcpvisor_fatal_stops_total"),
+            max_error_count: backend.pool.max_error_count,
+        }
     }
 }
 

@@ -66,8 +66,13 @@ pub struct BackendsView {
 pub struct BackendView {
     /// Its name.
     pub name: String,
-    /// `running`, `stopped` (nothing launched), `error` (every connection is stopped), `disabled`
+    /// `running`, `stopped` (nothing launched, or stopped by an operator), `error` (every connection is stopped, or
+    /// the breaker is open), `disabled`
     pub status: String,
+    /// Launches are held back, since too many of its connections failed in a row.
+    pub breaker_open: bool,
+    /// An operator stopped it.
+    pub stopped_by_operator: bool,
     /// `stdio`, `http` or `sse`
     pub transport: String,
     /// Where clients reach it, on the main listener.
@@ -84,4 +89,11 @@ pub struct BackendView {
     pub stops: u64,
     /// `pool.max_error_count`
     pub max_error_count: u32,
+}
+
+/// What an order reached.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ReachedView {
+    /// How many connections.
+    pub connections: usize,
 }

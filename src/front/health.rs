@@ -43,8 +43,10 @@ pub(crate) async fn health(front: &Front) -> HttpResponse {
     };
     let mut names: Vec<&String> = front.faces.keys().collect();
     names.sort_unstable();
+    let broken = timeout(PATIENCE, front.launcher.backends()).await.unwrap_or_default();
+    let broken = |name: &str| broken.iter().any(|backend| &*backend.name == name && backend.breaker_open);
     let servers: Map<String, Value> =
-        names.into_iter().map(|name| (name.clone(), server(name, &connections))).collect();
+        names.into_iter().map(|name| (name.clone(), server(name, &connections, broken(name)))).collect();
     let healthy = alive && servers.values().all(|server| server["status"] != "error");
     let status = if alive { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let report = json!({
@@ -80,13 +82,14 @@ pub(crate) fn close(front: &Front, headers: &HeaderMap, peer: SocketAddr) -> Res
     Ok(body::json(StatusCode::OK, report.to_string()))
 }
 
-/// `error` if every connection is stopped, `stopped` if there is none.
-fn server(name: &str, connections: &[ConnectionMetadata]) -> Value {
+/// `error` if every connection is stopped or the breaker is open, `stopped` if there is none.
+fn server(name: &str, connections: &[ConnectionMetadata], broken: bool) -> Value {
     let own = || connections.iter().filter(|connection| &*connection.key.backend_id == name);
     let Some(oldest) = own().map(|connection| connection.created_at).min() else {
-        return json!({ "status": "stopped", "uptime": 0 });
+        return json!({ "status": if broken { "error" } else { "stopped" }, "uptime": 0 });
     };
-    let status = if own().all(|connection| connection.phase == Phase::Stopped) { "error" } else { "running" };
+    let stopped = own().all(|connection| connection.phase == Phase::Stopped);
+    let status = if broken || stopped { "error" } else { "running" };
     let uptime = SystemTime::now().duration_since(oldest).unwrap_or_default();
     json!({ "status": status, "uptime": uptime.as_secs() })
 }

@@ -59,6 +59,7 @@ impl ConnectionState {
         let backend = self.route.key().backend_id.clone();
         let refusal = match cause {
             Retire::Delete(cause) => Refusal::SessionEnded { backend, cause },
+            Retire::Stop => Refusal::stopped_by_operator(backend),
             Retire::Drain | Retire::Limit | Retire::Evict => Refusal::ShuttingDown { backend, close: false },
             Retire::Restart => {
                 let text = "it was restarted by hand before it had answered";

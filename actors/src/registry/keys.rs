@@ -26,7 +26,7 @@ impl RegistryState {
             if let Some(cause) = route.ended() {
                 return Err(Refusal::SessionEnded { backend: key.backend_id, cause });
             }
-            let backend = self.admit(&key)?;
+            let backend = self.may_start(&key)?;
             self.start(myself, route.clone(), backend, None).await?;
         }
         match self.entries.get(&key) {
@@ -35,10 +35,36 @@ impl RegistryState {
         }
     }
 
+    /// A Supervisor failed: a session that was served goes on with another one, which counts that. The Root waits
+    /// for the end of the old processes.
+    pub(super) async fn resume(&mut self, myself: &ActorRef<RegistryMsg>, failed: Entry) {
+        let Entry { route, backend, .. } = failed;
+        let served = !route.record().first_result.is_empty();
+        if !served
+            || route.ended().is_some()
+            || self.draining.is_some()
+            || self.is_stopped(&route.key().backend_id)
+        {
+            return;
+        }
+        let key = route.key().clone();
+        if self.start(myself, route, backend, None).await.is_ok()
+            && let Some(entry) = self.entries.get(&key)
+        {
+            tell(&entry.supervisor, SupervisorMsg::Resume);
+        }
+    }
+
     /// May this key be launched, by name and by number?
-    pub(super) fn admit(&self, key: &ConnectionKey) -> Result<Arc<Backend>, Refusal> {
+    pub(super) fn may_start(&mut self, key: &ConnectionKey) -> Result<Arc<Backend>, Refusal> {
         if self.draining.is_some() {
             return Err(self.shutting_down(key));
+        }
+        if self.is_stopped(&key.backend_id) {
+            return Err(Refusal::stopped_by_operator(key.backend_id.clone()));
+        }
+        if let Some(refusal) = self.held(&key.backend_id) {
+            return Err(refusal);
         }
         let limits = &self.args.config.limits;
         if self.entries.len() >= limits.max_connections {
@@ -69,6 +95,7 @@ impl RegistryState {
             instance: self.args.instance.clone(),
             sweeper: self.args.sweeper.clone(),
             expose_stderr: self.args.config.telemetry.expose_stderr,
+            drain_timeout: self.args.config.gateway.drain_timeout,
             transport,
             launchable,
         };
@@ -89,7 +116,7 @@ impl RegistryState {
         if let Some(entry) = self.entries.get(&key) {
             return Ok(entry.route.clone());
         }
-        let backend = self.admit(&key)?;
+        let backend = self.may_start(&key)?;
         let route = Route::own(key, self.args.address.clone(), &backend);
         self.start(myself, route.clone(), backend, None).await?;
         Ok(route)

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use mcpvisor_config::{Backoff, Pool};
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::backoff;
@@ -10,8 +11,9 @@ use super::backoff;
 /// A streak of faults ends once an incarnation has been ready for this long.
 const STEADY: Duration = Duration::from_secs(10);
 
-/// Faults counted against `max_error_count`.
-#[derive(Debug, Clone, Default, PartialEq)]
+/// Faults counted against `max_error_count`. Written by the Supervisor only; kept in the session's record, since a
+/// session that fails must not get a clean count by being evicted, or by a bug of ours.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Budget {
     errors: u32,
     total: u64,
@@ -19,8 +21,22 @@ pub(crate) struct Budget {
     streak: u32,
     /// Stops in a row, for the cooldown.
     stops: u32,
+    // Moments mean nothing in another process: what was counted goes along, healing starts anew there.
+    #[serde(skip)]
     last_error: Option<Instant>,
+    #[serde(skip)]
     ready_since: Option<Instant>,
+    #[serde(skip)]
+    stopped: Option<Stopped>,
+}
+
+/// The key is stopped.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Stopped {
+    /// Requests are refused until then.
+    pub(crate) until: Instant,
+    /// No restart can help.
+    pub(crate) fatal: bool,
 }
 
 /// What follows from an error.
@@ -84,6 +100,17 @@ impl Budget {
         self.errors = 0;
         self.streak = 0;
         self.ready_since = None;
+        self.stopped = None;
+    }
+
+    /// Notes that the key is stopped until the end of its cooldown.
+    pub(crate) fn stopped_until(&mut self, until: Instant, fatal: bool) {
+        self.stopped = Some(Stopped { until, fatal });
+    }
+
+    /// Whether the key was stopped and not launched since.
+    pub(crate) fn stopped(&self) -> Option<Stopped> {
+        self.stopped
     }
 
     fn count(&mut self, now: Instant, pool: &Pool) {

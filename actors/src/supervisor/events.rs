@@ -6,6 +6,7 @@ use ractor::ActorRef;
 use tokio::time::Instant;
 
 use super::machine::{Effect, Event, Refused, Retire};
+use super::owed::OwedRestart;
 use super::waiting_room::Waiting;
 use super::{SupervisorMsg, SupervisorState};
 use crate::connection::ConnectionMsg;
@@ -13,7 +14,7 @@ use crate::error::{EndCause, Refusal};
 use crate::fault::{Fault, FaultReason};
 use crate::key::ConnectionKey;
 use crate::metadata::{Phase, Status};
-use crate::registry::RegistryMsg;
+use crate::registry::{News, RegistryMsg};
 use crate::route::{Attached, SessionEvent};
 use crate::timer::Timer;
 
@@ -46,6 +47,7 @@ impl SupervisorState {
             Effect::Refuse(refused) => self.refuse_all(refused),
             Effect::Stopped { fatal } => self.stopped(fatal),
             Effect::End => {
+                self.abandon_restart();
                 let may_end = RegistryMsg::MayEnd { key: self.key().clone(), supervisor: myself.get_id() };
                 let _ = self.args.registry.send_message(may_end);
             }
@@ -83,7 +85,8 @@ impl SupervisorState {
             Retire::Delete(_) => now,
             // The ladder has to fit into the drain as well.
             Retire::Drain => self.drain_by.map_or(now, |by| by.checked_sub(ladder).unwrap_or(now)),
-            Retire::Evict | Retire::Restart | Retire::Limit => now + timeouts.request,
+            Retire::Restart | Retire::Stop => now + self.args.drain_timeout,
+            Retire::Evict | Retire::Limit => now + timeouts.request,
         };
         let _ = current.connection.send_message(ConnectionMsg::Retire { cause, by });
     }
@@ -103,13 +106,15 @@ impl SupervisorState {
                 FaultReason::LaunchTimeout => "timeout",
                 _ => "handshake_failed",
             });
+            self.news(News::LaunchFailed(fault.to_string()));
+        } else if self.machine.phase() == Phase::Ready {
+            self.news(News::Died(fault.to_string()));
         }
         // A transport that nobody can open again is no case for a restart.
         let lasting = self.args.launchable || self.args.transport.is_some();
         let fault = if lasting { fault } else { Arc::new(Fault::clone(&fault).fatal()) };
         if launching || self.machine.phase() == Phase::Ready {
             self.count_fault(&fault);
-            self.restart = Some(fault.reason.as_str());
             self.died_at.get_or_insert_with(Instant::now);
         }
         self.on(myself, Event::Fault { fault: &fault, random: random() });
@@ -117,6 +122,7 @@ impl SupervisorState {
 
     pub(super) fn count_fault(&mut self, fault: &Arc<Fault>) {
         self.args.metrics.fault(fault.reason);
+        self.owed = Some(OwedRestart::new(fault.reason, self.args.metrics.clone()));
         self.last_fault = Some(fault.clone());
         let key = self.key();
         tracing::warn!(
@@ -150,6 +156,7 @@ impl SupervisorState {
         let key = self.key();
         tracing::warn!(event = "session.ended", backend = %key.backend_id, session = %key.session_hash(), reason = "version", "the restarted backend speaks {now}");
         self.end_launch("handshake_failed");
+        self.news(News::Left);
         self.args.route.has_ended(EndCause::Version);
         self.args.route.deliver(SessionEvent::Ended(EndCause::Version));
         self.on(myself, Event::Delete(EndCause::Version));
@@ -169,13 +176,29 @@ impl SupervisorState {
     pub(super) fn concluded(&mut self, myself: &ActorRef<SupervisorMsg>, incarnation: u64) {
         if self.is_current(incarnation) {
             self.current = None;
+            self.news(News::Left);
             self.on(myself, Event::Gone);
         }
     }
 
+    /// The key ends before its restart has begun.
+    fn abandon_restart(&mut self) {
+        let Some(owed) = self.owed.take() else { return };
+        owed.abandoned(match self.machine.retiring() {
+            _ if !self.machine.is_established() => "never_initialised",
+            Some(Retire::Drain) => "drain",
+            Some(Retire::Delete(_)) => "delete",
+            Some(Retire::Evict) => "evict",
+            _ => "superseded",
+        });
+    }
+
     fn stopped(&mut self, fatal: bool) {
         self.args.metrics.stopped(fatal);
-        self.restart = None;
+        if let Some(owed) = self.owed.take() {
+            owed.stopped();
+        }
+        self.ordered = None;
         self.died_at = None;
         self.log("connection.stopped", if fatal { "fatal" } else { "max_error_count" });
     }
@@ -200,6 +223,7 @@ impl SupervisorState {
     /// What everybody may read of this key.
     pub(super) fn publish(&mut self) {
         let phase = self.machine.phase();
+        self.keep_budget();
         let place = self.args.route.place();
         let before = place.status.load().as_ref().map(|status| status.phase);
         if before != Some(phase) || self.gauge.is_none() {
@@ -218,6 +242,14 @@ impl SupervisorState {
             error_count: self.errors(),
             budget: self.machine.budget().clone(),
         })));
+    }
+
+    /// The budget outlives this actor, in the session's record.
+    fn keep_budget(&self) {
+        let budget = self.machine.budget();
+        if self.args.route.record().budget != *budget {
+            self.args.route.update_record(|record| record.budget.clone_from(budget));
+        }
     }
 
     pub(super) fn key(&self) -> &ConnectionKey {
@@ -281,6 +313,6 @@ impl SupervisorState {
 }
 
 /// Spreads restarts; good enough where unpredictability is not the point.
-fn random() -> f64 {
+pub(super) fn random() -> f64 {
     getrandom::u32().map_or(0.5, |number| f64::from(number) / f64::from(u32::MAX))
 }

@@ -10,7 +10,7 @@ use super::{Incarnation, SupervisorMsg, SupervisorState};
 use crate::connection::{Connection, ConnectionArgs, Source};
 use crate::error::{EndCause, Overload, Refusal};
 use crate::fault::{Fault, FaultReason};
-use crate::registry::RegistryMsg;
+use crate::registry::{News, RegistryMsg};
 use crate::root::{RootMsg, Seat};
 use crate::timer::Timer;
 
@@ -43,6 +43,14 @@ impl SupervisorState {
         let _ = self.args.registry.send_message(RegistryMsg::Ticket { key: self.key().clone() });
     }
 
+    /// The launch waits for the breaker, as long as that takes; what waits for the launch does not.
+    pub(super) fn held(&mut self, myself: &ActorRef<SupervisorMsg>, until: Instant) {
+        if matches!(self.launch, Some(Launch::Queued { .. })) {
+            self.timers.ticket = None;
+            self.on(myself, Event::Held(until));
+        }
+    }
+
     pub(super) async fn ticket(&mut self, myself: &ActorRef<SupervisorMsg>) {
         let seat = match self.launch.take() {
             Some(Launch::Queued { seat, .. }) => seat,
@@ -52,6 +60,7 @@ impl SupervisorState {
             }
         };
         self.timers.ticket = None;
+        self.on(myself, Event::Ticket);
         let number = seat.incarnation();
         let source = match self.args.transport.take() {
             Some(transport) => Source::Open(transport),
@@ -62,10 +71,7 @@ impl SupervisorState {
                 return self.failed(myself, Fault::new(FaultReason::Spawn, text).fatal());
             }
         };
-        if let Some(reason) = self.restart.take() {
-            self.restarts += 1;
-            self.args.metrics.restarted(reason);
-        }
+        self.count_restart();
         self.log_launch(number);
         let args = ConnectionArgs {
             route: self.args.route.clone(),
@@ -101,8 +107,8 @@ impl SupervisorState {
     /// Nothing could be started: as any failed launch.
     fn failed(&mut self, myself: &ActorRef<SupervisorMsg>, fault: Fault) {
         self.args.metrics.launched("spawn_failed", None);
+        self.news(News::LaunchFailed(fault.to_string()));
         self.count_fault(&Arc::new(fault.clone()));
-        self.restart = Some(fault.reason.as_str());
         self.on(myself, Event::Fault { fault: &fault, random: 0.0 });
         self.on(myself, Event::Gone);
     }
@@ -146,12 +152,14 @@ impl SupervisorState {
         }
         if !accepted {
             self.end_launch("handshake_failed");
+            self.news(News::Left);
             for reply in self.attached.drain(..) {
                 let _ = reply.send(Ok(crate::route::Attached { answer: answer.clone(), accepted: false }));
             }
             return self.on(myself, Event::Delete(EndCause::EndSession));
         }
         self.end_launch("ok");
+        self.news(News::Ready);
         if let Some(died_at) = self.died_at.take() {
             self.args.metrics.recovered(died_at.elapsed());
         }
@@ -165,6 +173,16 @@ impl SupervisorState {
             current.ready = true;
         }
         self.on(myself, Event::Ready);
+    }
+
+    fn count_restart(&mut self) {
+        let ordered = self.ordered.take();
+        match (self.owed.take(), ordered) {
+            (Some(owed), _) => owed.begun(),
+            (None, Some(reason)) => self.args.metrics.restarted(reason),
+            (None, None) => return,
+        }
+        self.restarts += 1;
     }
 
     /// Whether this is the incarnation that is shaking hands. One that was given up for another has nothing
@@ -186,6 +204,9 @@ impl SupervisorState {
     /// Gives up a launch before or while it runs. False: there is no incarnation to wait for.
     pub(super) fn abandon(&mut self) -> bool {
         let queued = matches!(self.launch, Some(Launch::Queued { .. }));
+        if self.launch.is_some() {
+            self.news(News::Left);
+        }
         self.end_launch("cancelled");
         if queued {
             self.return_ticket();
@@ -197,6 +218,11 @@ impl SupervisorState {
             }
             None => false,
         }
+    }
+
+    /// What this key teaches of its backend.
+    pub(super) fn news(&self, news: News) {
+        let _ = self.args.registry.send_message(RegistryMsg::News { key: self.key().clone(), news });
     }
 
     fn return_ticket(&self) {

@@ -2,6 +2,7 @@
 //!
 //! The table is that of `supervision.md` (phase x event). Nothing here knows processes or messages.
 
+mod ending;
 mod event;
 
 use std::time::Duration;
@@ -20,8 +21,15 @@ enum State {
     Launching,
     Ready,
     BackingOff,
+    /// The breaker of the backend holds the launch back.
+    Held {
+        until: Instant,
+    },
     Draining(Retire),
-    Stopped { until: Instant, fatal: bool },
+    Stopped {
+        until: Instant,
+        fatal: bool,
+    },
 }
 
 /// See the module.
@@ -38,17 +46,20 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// `established`: the session was served before, by an earlier Supervisor.
-    pub(crate) fn new(pool: Pool, backoff: Backoff, established: bool) -> Self {
-        let cooldown = pool.cooldown;
-        Self { state: State::New, budget: Budget::default(), pool, backoff, established, cooldown }
+    /// `established`: the session was served before, by an earlier Supervisor, which left this budget.
+    pub(crate) fn new(pool: Pool, backoff: Backoff, established: bool, budget: Budget) -> Self {
+        let state = match budget.stopped() {
+            Some(stopped) => State::Stopped { until: stopped.until, fatal: stopped.fatal },
+            None => State::New,
+        };
+        Self { state, budget, pool, backoff, established, cooldown: pool.cooldown }
     }
 
     pub(crate) fn phase(&self) -> Phase {
         match self.state {
             State::New | State::Launching => Phase::Launching,
             State::Ready => Phase::Ready,
-            State::BackingOff => Phase::BackingOff,
+            State::BackingOff | State::Held { .. } => Phase::BackingOff,
             State::Draining(_) => Phase::Draining,
             State::Stopped { .. } => Phase::Stopped,
         }
@@ -63,11 +74,15 @@ impl Machine {
         match self.state {
             State::Draining(Retire::Drain) => Err(Refused::Drain),
             State::Draining(Retire::Delete(cause)) => Err(Refused::Ended(cause)),
+            State::Draining(Retire::Stop) => Err(Refused::Operator),
             State::Draining(Retire::Limit) => {
                 Err(Refused::Stopped { fatal: false, retry_after: self.cooldown })
             }
             State::Stopped { until, fatal } if now < until => {
                 Err(Refused::Stopped { fatal, retry_after: until - now })
+            }
+            State::Held { until } => {
+                Err(Refused::Breaker { retry_after: until.saturating_duration_since(now) })
             }
             _ => Ok(()),
         }
@@ -83,17 +98,34 @@ impl Machine {
         self.state == State::Ready
     }
 
+    /// Why the connection is being retired, if it is.
+    pub(crate) fn retiring(&self) -> Option<Retire> {
+        match self.state {
+            State::Draining(cause) => Some(cause),
+            _ => None,
+        }
+    }
+
+    /// Whether the key is stopped, and not because the service or the session ends.
+    pub(crate) fn is_stopped(&self) -> bool {
+        matches!(self.state, State::Stopped { .. })
+    }
+
     pub(crate) fn on(&mut self, event: Event<'_>, waiting: bool, now: Instant) -> Vec<Effect> {
         match event {
             Event::Wanted => self.wanted(now),
+            Event::Ticket => self.ticket(),
+            Event::Held(until) => self.held(until, now),
             Event::Ready => self.ready(now),
             Event::Fault { fault, random } => self.fault(fault, random, now),
             Event::External => self.external(now),
             Event::Drain => self.end(Retire::Drain, Refused::Drain),
             Event::Delete(cause) => self.end(Retire::Delete(cause), Refused::Ended(cause)),
+            Event::Stop => self.end(Retire::Stop, Refused::Operator),
             Event::Evict => self.evict(),
             Event::EvictRefused => self.evict_refused(),
             Event::Replace => self.replace(),
+            Event::Restart { by_hand } => self.restart(by_hand),
             Event::Renew => self.renew(),
             Event::Gone => self.gone(waiting, now),
             Event::BackoffOver if self.state == State::BackingOff => self.launch(),
@@ -118,6 +150,29 @@ impl Machine {
         vec![Effect::Launch]
     }
 
+    /// The breaker lets the key launch.
+    fn ticket(&mut self) -> Vec<Effect> {
+        if matches!(self.state, State::Held { .. }) {
+            self.state = State::Launching;
+        }
+        Vec::new()
+    }
+
+    /// launching -> backing off, until the breaker gives a ticket. What waits is refused; nothing is counted.
+    fn held(&mut self, until: Instant, now: Instant) -> Vec<Effect> {
+        if !matches!(self.state, State::Launching | State::Held { .. }) {
+            return Vec::new();
+        }
+        let refused = Effect::Refuse(Refused::Breaker { retry_after: until.saturating_duration_since(now) });
+        if self.established {
+            self.state = State::Held { until };
+            return vec![refused];
+        }
+        // Never served: nobody waits for it to come back.
+        self.state = State::Draining(Retire::Evict);
+        vec![refused, Effect::Abandon]
+    }
+
     /// launching -> ready. Elsewhere the answer comes too late to matter.
     fn ready(&mut self, now: Instant) -> Vec<Effect> {
         if self.state != State::Launching {
@@ -129,17 +184,16 @@ impl Machine {
         vec![Effect::Open]
     }
 
-    /// launching, ready -> backing_off, or stopped where the budget is spent.
+    /// launching, ready -> backing_off, or stopped where the budget is spent. `New`: the Supervisor before this
+    /// one failed.
     fn fault(&mut self, fault: &Fault, random: f64, now: Instant) -> Vec<Effect> {
-        let launching = match self.state {
-            State::Launching => true,
-            State::Ready => false,
+        let mut effects = match self.state {
+            State::Launching => vec![Effect::Refuse(Refused::Launch)],
+            State::Ready | State::New => vec![Effect::Withdraw],
             // A retiring connection that dies has done what it was told to; what is in flight has been
             // answered, and `Gone` does the rest.
             _ => return Vec::new(),
         };
-        let mut effects =
-            if launching { vec![Effect::Refuse(Refused::Launch)] } else { vec![Effect::Withdraw] };
         if !self.established {
             // Never served: nobody waits for it to come back.
             self.budget.fault(now, &self.pool, &self.backoff, random);
@@ -162,7 +216,9 @@ impl Machine {
     }
 
     fn stop(&mut self, cooldown: Duration, fatal: bool, now: Instant) -> [Effect; 2] {
-        self.state = State::Stopped { until: now + cooldown, fatal };
+        let until = now + cooldown;
+        self.budget.stopped_until(until, fatal);
+        self.state = State::Stopped { until, fatal };
         [Effect::Refuse(Refused::Stopped { fatal, retry_after: cooldown }), Effect::Stopped { fatal }]
     }
 
@@ -180,71 +236,12 @@ impl Machine {
                 let refused = Refused::Stopped { fatal: false, retry_after: cooldown };
                 vec![Effect::Withdraw, Effect::Refuse(refused), Effect::Retire(Retire::Limit)]
             }
-            State::Launching => {
+            State::Launching | State::Held { .. } => {
                 let mut effects = vec![Effect::Abandon];
                 effects.extend(self.stop(cooldown, false, now));
                 effects
             }
             _ => self.stop(cooldown, false, now).into(),
-        }
-    }
-
-    /// Drain and delete: nothing comes back.
-    fn end(&mut self, cause: Retire, refused: Refused) -> Vec<Effect> {
-        match self.state {
-            State::Ready => {
-                self.state = State::Draining(cause);
-                vec![Effect::Withdraw, Effect::Refuse(refused), Effect::Retire(cause)]
-            }
-            State::Draining(_) => {
-                self.state = State::Draining(cause);
-                vec![Effect::Refuse(refused), Effect::Retire(cause)]
-            }
-            // Not ended on the spot: nothing may be launched any more, and what died before may live on.
-            State::New | State::Launching | State::BackingOff | State::Stopped { .. } => {
-                self.state = State::Draining(cause);
-                vec![Effect::Refuse(refused), Effect::Abandon]
-            }
-        }
-    }
-
-    fn evict(&mut self) -> Vec<Effect> {
-        match self.state {
-            State::Ready => {
-                self.state = State::Draining(Retire::Evict);
-                vec![Effect::Withdraw, Effect::Retire(Retire::Evict)]
-            }
-            State::BackingOff | State::Stopped { .. } | State::New => {
-                self.state = State::Draining(Retire::Evict);
-                vec![Effect::Abandon]
-            }
-            State::Launching | State::Draining(_) => Vec::new(),
-        }
-    }
-
-    fn evict_refused(&mut self) -> Vec<Effect> {
-        if self.state != State::Draining(Retire::Evict) {
-            return Vec::new();
-        }
-        self.state = State::Ready;
-        vec![Effect::Open]
-    }
-
-    /// What waits stays, for the one that comes.
-    fn replace(&mut self) -> Vec<Effect> {
-        self.budget.forgive();
-        match self.state {
-            State::Ready => {
-                self.state = State::Draining(Retire::Restart);
-                vec![Effect::Withdraw, Effect::Retire(Retire::Restart)]
-            }
-            State::Launching => vec![Effect::Abandon, Effect::Launch],
-            State::BackingOff | State::New | State::Stopped { .. } => self.launch(),
-            State::Draining(Retire::Evict | Retire::Limit) => {
-                self.state = State::Draining(Retire::Restart);
-                Vec::new()
-            }
-            State::Draining(_) => Vec::new(),
         }
     }
 
@@ -256,18 +253,6 @@ impl Machine {
                 vec![Effect::Withdraw, Effect::Launch]
             }
             _ => Vec::new(),
-        }
-    }
-
-    /// Only a retiring key waits for its processes; elsewhere the next launch waits by itself.
-    fn gone(&mut self, waiting: bool, now: Instant) -> Vec<Effect> {
-        let State::Draining(cause) = self.state else { return Vec::new() };
-        self.budget.ended();
-        match cause {
-            Retire::Restart => self.launch(),
-            Retire::Evict if waiting => self.launch(),
-            Retire::Drain | Retire::Delete(_) | Retire::Evict => vec![Effect::End],
-            Retire::Limit => self.stop(self.cooldown, false, now).into(),
         }
     }
 }

@@ -1,12 +1,15 @@
 //! Orders from the janitor and the embedding program.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ractor::ActorRef;
 use tokio::time::Instant;
 
-use super::machine::Event;
+use super::events::random;
+use super::machine::{Event, Retire};
 use super::{SupervisorMsg, SupervisorState};
+use crate::fault::{Fault, FaultReason};
 use crate::link::duplex::OpenTransport;
 use crate::metadata::Phase;
 use crate::timer::Timer;
@@ -29,6 +32,30 @@ impl SupervisorState {
             self.log("connection.evicted", "idle");
         }
         self.on(myself, Event::Evict);
+    }
+
+    /// The Supervisor before this one failed, by a bug of ours; its Connection died with it.
+    pub(super) fn resume(&mut self, myself: &ActorRef<SupervisorMsg>) {
+        // An open transport cannot be opened again.
+        if !self.args.launchable || self.machine.is_stopped() {
+            return;
+        }
+        let fault = Fault::new(FaultReason::Panic, "the supervisor's actor failed; please report this");
+        self.count_fault(&Arc::new(fault.clone()));
+        self.died_at = Some(Instant::now());
+        self.on(myself, Event::Fault { fault: &fault, random: random() });
+    }
+
+    pub(super) fn restart(&mut self, myself: &ActorRef<SupervisorMsg>, by_hand: bool) {
+        let reason = if by_hand { "manual" } else { "reload" };
+        self.log("connection.restarting", reason);
+        self.on(myself, Event::Restart { by_hand });
+        let follows = self.launch.is_some() || self.machine.retiring() == Some(Retire::Restart);
+        self.ordered = follows.then_some(reason);
+    }
+
+    pub(super) fn stop(&mut self, myself: &ActorRef<SupervisorMsg>) {
+        self.on(myself, Event::Stop);
     }
 
     /// What does not end in order is killed early enough to be gone by the deadline.

@@ -18,6 +18,13 @@ impl SupervisorState {
                 retry_after: Some(retry_after),
                 cause: self.last_fault.as_ref().map(ToString::to_string),
             },
+            Refused::Breaker { retry_after } => Refusal::BackendUnavailable {
+                backend,
+                reason: Unavailable::Breaker,
+                retry_after: Some(retry_after),
+                cause: self.last_fault.as_ref().map(ToString::to_string),
+            },
+            Refused::Operator => Refusal::stopped_by_operator(backend),
             Refused::Drain => Refusal::ShuttingDown { backend, close: false },
             Refused::Ended(cause) => Refusal::SessionEnded { backend, cause },
         }

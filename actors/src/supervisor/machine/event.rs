@@ -16,8 +16,10 @@ pub(crate) enum Retire {
     Delete(EndCause),
     /// Nobody uses it; the session lives on.
     Evict,
-    /// By hand; the session lives on.
+    /// By hand or by reload, or for another transport; the session lives on.
     Restart,
+    /// An operator stopped the backend; the session lives on.
+    Stop,
     /// Its error count passed the limit by errors that left it alive.
     Limit,
 }
@@ -43,6 +45,14 @@ pub(crate) enum Event<'a> {
     EvictRefused,
     /// Another transport takes its place; its errors are not the new one's.
     Replace,
+    /// Somebody wants another incarnation: an operator (`by_hand`), or a reload that changed the backend.
+    Restart { by_hand: bool },
+    /// An operator stopped the backend.
+    Stop,
+    /// The backend's breaker is open, or lets another key try first: no launch before then.
+    Held(Instant),
+    /// A launch ticket came.
+    Ticket,
     /// The upstream lost its session: launch anew, uncounted.
     Renew,
     /// The incarnation and all its processes are gone.
@@ -81,6 +91,10 @@ pub(crate) enum Refused {
     Launch,
     /// The key is stopped; `Duration` until it may be worth trying again.
     Stopped { fatal: bool, retry_after: Duration },
+    /// The backend's breaker is open.
+    Breaker { retry_after: Duration },
+    /// An operator stopped the backend.
+    Operator,
     /// The service drains.
     Drain,
     /// The session ended.

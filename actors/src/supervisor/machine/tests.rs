@@ -23,7 +23,11 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        Self { machine: Machine::new(POOL, BACKOFF, false), now: Instant::now(), waiting: false }
+        Self {
+            machine: Machine::new(POOL, BACKOFF, false, Budget::default()),
+            now: Instant::now(),
+            waiting: false,
+        }
     }
 
     fn launching() -> Self {

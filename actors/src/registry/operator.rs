@@ -1,0 +1,96 @@
+//! Orders of an operator: restart, stop, start, end a session.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::{RegistryState, tell};
+use crate::error::EndCause;
+use crate::key::ConnectionKey;
+use crate::route::SessionEvent;
+use crate::supervisor::SupervisorMsg;
+
+/// The backends that an operator stopped: kept outside the Registry, since one that fails must not start them.
+pub(crate) type Stopped = Arc<arc_swap::ArcSwap<BTreeSet<Arc<str>>>>;
+
+/// What an operator wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// Another incarnation; starts a stopped backend.
+    Restart,
+    /// No more connections until it is started; sessions live on.
+    Stop,
+    /// Takes a stop back.
+    Start,
+    /// The session is over.
+    End,
+}
+
+impl RegistryState {
+    /// Carries out `order` for a backend, or for the one session of it with this hash. How many connections it
+    /// reached; `None` = there is no such backend, or no such session.
+    pub(super) fn operate(
+        &mut self,
+        order: Order,
+        backend: &Arc<str>,
+        session: Option<&str>,
+    ) -> Option<usize> {
+        let known = self.backends.contains_key(backend);
+        let reached: Vec<ConnectionKey> = self
+            .entries
+            .keys()
+            .filter(|key| key.backend_id == *backend)
+            .filter(|key| session.is_none_or(|session| key.session_hash() == session))
+            .cloned()
+            .collect();
+        if reached.is_empty() && (session.is_some() || !known) {
+            return None;
+        }
+        match order {
+            Order::Stop => self.stop_backend(backend, true),
+            Order::Restart | Order::Start => self.stop_backend(backend, false),
+            Order::End => {}
+        }
+        if order == Order::Restart {
+            self.reset_breaker(backend);
+        }
+        reached.iter().for_each(|key| self.order(order, key));
+        Some(reached.len())
+    }
+
+    /// Whether an operator stopped the backend.
+    pub(super) fn is_stopped(&self, backend: &Arc<str>) -> bool {
+        self.args.stopped.load().contains(backend)
+    }
+
+    fn order(&self, order: Order, key: &ConnectionKey) {
+        let Some(entry) = self.entries.get(key) else { return };
+        match order {
+            Order::Restart => tell(&entry.supervisor, SupervisorMsg::Restart { by_hand: true }),
+            Order::Stop => tell(&entry.supervisor, SupervisorMsg::Stop),
+            Order::Start => {}
+            Order::End => {
+                let cause = EndCause::Operator;
+                entry.route.has_ended(cause);
+                entry.route.deliver(SessionEvent::Ended(cause));
+                tell(&entry.supervisor, SupervisorMsg::Delete { cause, done: None });
+            }
+        }
+    }
+
+    fn stop_backend(&self, backend: &Arc<str>, stop: bool) {
+        if self.is_stopped(backend) == stop {
+            return;
+        }
+        self.args.stopped.rcu(|stopped| {
+            let mut stopped = BTreeSet::clone(stopped);
+            if stop {
+                stopped.insert(backend.clone());
+            } else {
+                stopped.remove(backend);
+            }
+            stopped
+        });
+        let event = if stop { "backend.stopped" } else { "backend.started" };
+        tracing::info!(event, backend = %backend, reason = "operator", "{event}");
+    }
+}
