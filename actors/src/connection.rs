@@ -14,44 +14,50 @@ mod handshake;
 mod in_flight;
 mod inbound;
 mod outbound;
+mod queue;
 mod retirement;
 mod safe_tools;
 mod shaking;
+mod shared;
+mod sharing;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use mcpvisor_config::{Backend, Transport};
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::time::Instant;
 
+use crate::error::EndCause;
 use crate::fault::{Fault, FaultReason};
 use crate::link::duplex::{self, OpenTransport};
 use crate::link::stdio::{self, Launch};
 use crate::link::{Events, Link, LinkEvent, upstream};
-use crate::message::Envelope;
 use crate::metrics::BackendMetrics;
 use crate::pending::Pending;
 use crate::process::Sweeper;
 use crate::root::Seat;
-use crate::route::Route;
-use crate::supervisor::{Retire, SupervisorMsg, Waiting};
+use crate::route::{Notice, Route};
+use crate::supervisor::{Retire, SupervisorMsg};
 use crate::timer::Timer;
 
 use asked::Asked;
 use handshake::Handshake;
 pub(crate) use handshake::own_initialize;
 use in_flight::InFlight;
+use queue::Queue;
 pub(crate) use safe_tools::SafeTools;
+use shared::Shared;
 
 /// What a Connection is told.
 pub(crate) enum ConnectionMsg {
     /// A client's request.
     Request(Pending),
     /// A client's notification.
-    Notify(Envelope),
+    Notify(Notice),
     /// A client's answer to a request of the backend.
-    Respond(Envelope),
+    Respond(Notice),
+    /// A session that shares the connection has ended.
+    Leave { route: Route, cause: EndCause },
     /// What the link reports.
     Link(LinkEvent),
     /// The time for the launch is over.
@@ -106,9 +112,11 @@ pub(crate) struct ConnectionState {
     life: Life,
     link: Option<Box<dyn Link>>,
     in_flight: InFlight,
-    /// Requests beyond `limits.max_in_flight`; while dying, all that still arrives.
-    queue: VecDeque<Waiting>,
+    /// Requests beyond the bounds of what may be in flight; while dying, all that still arrives.
+    queue: Queue,
     asked: Asked,
+    /// Unless it is one session's own.
+    shared: Option<Shared>,
     last_id: u64,
     initialized: bool,
     /// A failed POST counts once per incarnation.
@@ -167,7 +175,8 @@ impl Actor for Connection {
             myself,
             incarnation,
             in_flight: InFlight::default(),
-            queue: VecDeque::new(),
+            queue: Queue::default(),
+            shared: args.route.is_own().then(Shared::default),
             asked: Asked::new(incarnation),
             route: args.route,
             backend: args.backend,
@@ -192,8 +201,9 @@ impl Actor for Connection {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             ConnectionMsg::Request(pending) => state.request(pending),
-            ConnectionMsg::Notify(message) => state.notify(message),
-            ConnectionMsg::Respond(message) => state.respond(&message),
+            ConnectionMsg::Notify(notice) => state.notify(notice),
+            ConnectionMsg::Respond(notice) => state.respond(&notice),
+            ConnectionMsg::Leave { route, cause } => state.leave(&route, cause),
             ConnectionMsg::Link(event) => state.link_event(event),
             ConnectionMsg::LaunchLate => state.launch_late(),
             ConnectionMsg::Tick => state.deadlines(),

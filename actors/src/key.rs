@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use mcpvisor_config::{Backend, Isolation};
 use sha2::{Digest, Sha256};
 
 /// The session part of the key of a connection that all sessions share.
@@ -29,6 +30,18 @@ impl ConnectionKey {
     /// The key of the connection that all sessions of `backend` share.
     pub fn shared(backend: impl Into<Arc<str>>) -> Self {
         Self::new(backend, SHARED)
+    }
+
+    /// The key of a client's session as `isolation` says: its own, its principal's, or everybody's.
+    pub(crate) fn isolated(backend: &Backend, session: &str, principal: &str) -> Self {
+        let name = &*backend.name;
+        match backend.isolation {
+            // A connection per request is for clients without sessions; this one has one.
+            Isolation::Session | Isolation::Request => Self::new(name, session),
+            // No session id has a colon in it.
+            Isolation::Principal => Self::new(name, format!("principal:{principal}")),
+            Isolation::Shared => Self::shared(name),
+        }
     }
 
     /// What people see of the session: the first 12 hex digits of SHA-256 of the session part,

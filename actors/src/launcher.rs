@@ -23,7 +23,7 @@ use crate::pool::SessionConnectionPool;
 use crate::process::Sweeper;
 use crate::registry::{RegistryAddress, RegistryArgs, RegistryMsg, Stopped, unknown_backend};
 use crate::root::{Root, RootArgs, RootMsg};
-use crate::route::{Route, SessionSink};
+use crate::route::{Route, RouteKind, SessionSink};
 use crate::session_record::SessionRecord;
 
 /// Why the tree could not be started.
@@ -158,15 +158,19 @@ impl Launcher {
         backend.ok_or_else(|| unknown_backend(self.config(), &name.into()))
     }
 
-    /// The way of a session to its connection. Launches nothing yet.
+    /// The way of a session to its connection: its own, or one that it shares, as the backend's `isolation` says.
+    /// Launches nothing yet.
     pub fn route(
         &self,
-        key: ConnectionKey,
+        backend: &str,
+        session: &str,
         record: SessionRecord,
         sink: Box<dyn SessionSink>,
     ) -> Result<Route, Refusal> {
-        let backend = self.backend(&key.backend_id)?;
-        Ok(Route::new(key, self.shared.address.clone(), record, false, Some(sink), backend))
+        let backend = self.backend(backend)?;
+        let key = ConnectionKey::isolated(backend, session, &record.principal);
+        let kind = if &*key.session_id == session { RouteKind::Session } else { RouteKind::Member };
+        Ok(Route::new(key, self.shared.address.clone(), record, kind, Some(sink), backend))
     }
 
     /// A copy of what is known of every connection, sorted by key. Empty while the Registry is replaced.

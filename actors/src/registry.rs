@@ -12,6 +12,7 @@
 mod address;
 mod backend;
 mod entry;
+mod hosts;
 mod keys;
 mod launches;
 mod list;
@@ -30,18 +31,18 @@ use crate::error::{EndCause, Refusal};
 use crate::janitor;
 use crate::key::ConnectionKey;
 use crate::link::duplex::OpenTransport;
-use crate::message::Envelope;
 use crate::metadata::ConnectionMetadata;
 use crate::pending::Pending;
 use crate::process::Sweeper;
 use crate::root::RootMsg;
-use crate::route::{Attached, Route};
+use crate::route::{Attached, Notice, Route};
 use crate::supervisor::SupervisorMsg;
 
 pub(crate) use address::RegistryAddress;
 use backend::BackendEntry;
 pub(crate) use backend::News;
 use entry::Entry;
+use hosts::Hosts;
 pub use list::BackendState;
 pub(crate) use operator::{Order, Stopped};
 
@@ -61,7 +62,9 @@ pub(crate) enum RegistryMsg {
     /// A request that found no Supervisor.
     Request(Pending),
     /// A notification that found no Supervisor where it looked.
-    Notify { key: ConnectionKey, message: Envelope },
+    Notify(Notice),
+    /// A session that shares a connection has ended.
+    Leave { route: Route, cause: EndCause },
     /// The session is over. `done` is told once its processes are gone.
     End { key: ConnectionKey, cause: EndCause, done: Option<oneshot::Sender<bool>> },
     /// An error seen outside counts against the key's budget; the count after it.
@@ -115,6 +118,7 @@ pub(crate) struct RegistryState {
     args: RegistryArgs,
     entries: HashMap<ConnectionKey, Entry>,
     keys: HashMap<ActorId, ConnectionKey>,
+    hosts: Hosts,
     backends: HashMap<Arc<str>, BackendEntry>,
     draining: Option<(Instant, bool)>,
 }
@@ -133,7 +137,8 @@ impl Actor for Registry {
         let backends: HashMap<Arc<str>, _> =
             enabled.map(|backend| (Arc::from(&*backend.name), BackendEntry::new(backend))).collect();
         backends.keys().for_each(crate::metrics::start_at_zero);
-        Ok(RegistryState { args, entries: HashMap::new(), keys: HashMap::new(), backends, draining: None })
+        let (entries, keys, hosts) = Default::default();
+        Ok(RegistryState { args, entries, keys, hosts, backends, draining: None })
     }
 
     async fn handle(
@@ -162,10 +167,15 @@ impl Actor for Registry {
                     Err(refusal) => pending.refuse(refusal),
                 }
             }
-            RegistryMsg::Notify { key, message } => {
+            RegistryMsg::Notify(notice) => {
                 // A backend that is not there has nothing to be told: what counts is in the session's record.
-                if let Some(entry) = state.entries.get(&key) {
-                    tell(&entry.supervisor, SupervisorMsg::Notify(message));
+                if let Some(entry) = state.entries.get(notice.route.key()) {
+                    tell(&entry.supervisor, SupervisorMsg::Notify(notice));
+                }
+            }
+            RegistryMsg::Leave { route, cause } => {
+                if let Some(entry) = state.entries.get(route.key()) {
+                    tell(&entry.supervisor, SupervisorMsg::Leave { route, cause });
                 }
             }
             RegistryMsg::End { key, cause, done } => state.end(&key, cause, done),
@@ -221,6 +231,7 @@ impl Actor for Registry {
 
 impl RegistryState {
     fn end(&mut self, key: &ConnectionKey, cause: EndCause, done: Option<oneshot::Sender<bool>>) {
+        self.hosts.end(key);
         match self.entries.get(key) {
             Some(entry) => tell(&entry.supervisor, SupervisorMsg::Delete { cause, done }),
             None => drop(done.map(|done| done.send(false))),
@@ -247,7 +258,8 @@ impl RegistryState {
         entry
     }
 
-    fn clean_up(&self, interval: Duration) {
+    fn clean_up(&mut self, interval: Duration) {
+        self.hosts.forget_unused(|key| self.entries.contains_key(key));
         for (key, entry) in &self.entries {
             let turn = entry.backend.pool.cleanup_interval == interval;
             if turn && janitor::due(&entry.metadata(key), &entry.backend) {

@@ -1,28 +1,37 @@
 //! The way of one session to its connection: what a front holds, and all it needs to hold.
+//!
+//! A session has a connection of its own, or shares one with others (`isolation`). Then a route that is nobody's
+//! session stands for the key, and those of the sessions join it.
 
+mod members;
+mod place;
 mod sink;
+mod ways;
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
-use arc_swap::{ArcSwap, ArcSwapOption};
+use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use bytes::Bytes;
-use ractor::{ActorRef, MessagingErr};
+use mcpvisor_config::Backend;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use crate::connection::{ConnectionMsg, SafeTools};
 use crate::error::{EndCause, Refusal};
 use crate::fault::{Fault, FaultReason};
 use crate::key::ConnectionKey;
 use crate::message::Envelope;
-use crate::metadata::Status;
 use crate::pending::{Exchange, Pending, Reply};
 use crate::registry::{RegistryAddress, RegistryMsg};
-use crate::session_record::{SessionRecord, Stage};
-use crate::supervisor::SupervisorMsg;
-use crate::usage::Usage;
+use crate::session_record::SessionRecord;
 
+use place::Place;
 pub use sink::{SessionEvent, SessionSink};
+pub(crate) use ways::Notice;
+
+/// Names a session among those of one connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct SessionId(usize);
 
 /// A handle to the connection of one session. Cheap to clone; survives every restart.
 ///
@@ -34,27 +43,27 @@ pub struct Route(Arc<Inner>);
 struct Inner {
     key: ConnectionKey,
     registry: RegistryAddress,
-    /// Ours rather than the client's: handshake and `initialized` are sent by the Connection itself.
-    own: bool,
+    kind: RouteKind,
     record: ArcSwap<SessionRecord>,
     sink: Option<Box<dyn SessionSink>>,
-    place: Place,
-}
-
-/// Where the key's actors are now, and what they say of themselves.
-pub(crate) struct Place {
-    pub(crate) connection: ArcSwapOption<ActorRef<ConnectionMsg>>,
-    pub(crate) supervisor: ArcSwapOption<ActorRef<SupervisorMsg>>,
-    pub(crate) status: ArcSwapOption<Status>,
-    pub(crate) max_error_count: u32,
-    pub(crate) usage: Usage,
-    /// As the backend's own tool list said, in whatever incarnation.
-    pub(crate) safe_tools: ArcSwap<SafeTools>,
-    pub(crate) timeouts: mcpvisor_config::Timeouts,
+    place: ArcSwap<Place>,
+    /// The route that stands for the key, once this one has joined it.
+    host: ArcSwapOption<Route>,
     /// Whether the session has an open stream for what belongs to no request.
-    pub(crate) stream_open: std::sync::atomic::AtomicBool,
+    stream_open: AtomicBool,
     /// Why the session is over, once it is.
     ended: OnceLock<EndCause>,
+}
+
+/// Whose connection it leads to.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum RouteKind {
+    /// The session's own.
+    Session,
+    /// Nobody's, or everybody's: handshake and `initialized` are sent by the Connection itself.
+    Own,
+    /// One that the session shares with others: another route ([`RouteKind::Own`]) stands for the key.
+    Member,
 }
 
 /// The answer to a client's `initialize`.
@@ -71,32 +80,38 @@ impl Route {
         key: ConnectionKey,
         registry: RegistryAddress,
         record: SessionRecord,
-        own: bool,
+        kind: RouteKind,
         sink: Option<Box<dyn SessionSink>>,
-        backend: &mcpvisor_config::Backend,
+        backend: &Backend,
     ) -> Self {
-        let place = Place {
-            connection: ArcSwapOption::empty(),
-            supervisor: ArcSwapOption::empty(),
-            status: ArcSwapOption::empty(),
-            max_error_count: backend.pool.max_error_count,
-            usage: Usage::new(Instant::now()),
-            safe_tools: ArcSwap::default(),
-            timeouts: backend.timeouts,
+        Self(Arc::new(Inner {
+            key,
+            registry,
+            kind,
+            record: ArcSwap::from_pointee(record),
+            sink,
+            place: ArcSwap::from_pointee(Place::new(backend)),
+            host: ArcSwapOption::empty(),
             stream_open: false.into(),
             ended: OnceLock::new(),
-        };
-        Self(Arc::new(Inner { key, registry, own, record: ArcSwap::from_pointee(record), sink, place }))
+        }))
     }
 
     /// A route that is nobody's session: mcpvisor shakes hands for itself.
-    pub(crate) fn own(
-        key: ConnectionKey,
-        registry: RegistryAddress,
-        backend: &mcpvisor_config::Backend,
-    ) -> Self {
+    pub(crate) fn own(key: ConnectionKey, registry: RegistryAddress, backend: &Backend) -> Self {
         let initialize = crate::connection::own_initialize(backend);
-        Self::new(key, registry, SessionRecord::new("", initialize), true, None, backend)
+        Self::new(key, registry, SessionRecord::new("", initialize), RouteKind::Own, None, backend)
+    }
+
+    /// A session that leads nowhere.
+    #[cfg(test)]
+    pub(crate) fn for_tests() -> Self {
+        let text = "[backends.b]\ncommand = \"/nowhere\"\n".to_owned();
+        let file = mcpvisor_config::Source::Text { name: "t.toml".into(), text };
+        let request = mcpvisor_config::LoadRequest { files: vec![file], ..Default::default() };
+        let config = mcpvisor_config::load(request).unwrap_or_else(|errors| panic!("{errors}")).config;
+        let (key, record) = (ConnectionKey::new("b", "s"), SessionRecord::default());
+        Self::new(key, RegistryAddress::default(), record, RouteKind::Session, None, &config.backends["b"])
     }
 
     /// The connection that this leads to.
@@ -116,11 +131,15 @@ impl Route {
         if self.0.registry.send_to_next(message).await.is_err() {
             return Err(self.shutting_down());
         }
-        answer.await.unwrap_or_else(|_| {
+        let attached = answer.await.unwrap_or_else(|_| {
             let fault =
                 Fault::new(FaultReason::Panic, "mcpvisor failed while it launched; please report this");
             Err(Refusal::LaunchFailed { backend: self.key().backend_id.clone(), fault: fault.into() })
-        })
+        })?;
+        if self.0.kind == RouteKind::Member && attached.accepted {
+            self.update_record(|record| record.first_answer(&attached.answer));
+        }
+        Ok(attached)
     }
 
     /// Sends a request; the receiver gets its exchange. Whatever happens, it gets one.
@@ -134,98 +153,83 @@ impl Route {
         exchange
     }
 
-    /// Sends a notification of the client.
-    pub fn notify(&self, message: Envelope) {
-        self.place().usage.touch(Instant::now());
-        if message.method() == Some("notifications/initialized") {
-            // The client says it once, whatever becomes of the connection that it was meant for.
-            self.update_record(|record| record.stage = record.stage.max(Stage::Initialized));
-        }
-        let message = match self.to_connection(ConnectionMsg::Notify(message)) {
-            Some(ConnectionMsg::Notify(message)) => message,
-            _ => return,
-        };
-        let message = match self.to_supervisor(SupervisorMsg::Notify(message)) {
-            Some(SupervisorMsg::Notify(message)) => message,
-            _ => return,
-        };
-        // With no registry left the service is ending, and the notification with it.
-        let _ = self.0.registry.send(RegistryMsg::Notify { key: self.key().clone(), message });
-    }
-
-    /// Sends the client's answer to a request of the backend. An answer to an incarnation that is gone
-    /// has no reader and is dropped.
-    pub fn respond(&self, message: Envelope) {
-        self.place().usage.touch(Instant::now());
-        drop(self.to_connection(ConnectionMsg::Respond(message)));
-    }
-
     /// Says whether the session has a stream for what belongs to no request.
     pub fn set_stream_open(&self, open: bool) {
-        self.place().stream_open.store(open, std::sync::atomic::Ordering::Relaxed);
+        self.0.stream_open.store(open, Relaxed);
     }
 
-    /// Ends the session: its connection is retired, what is in flight and what still comes is answered with
-    /// `session_ended`.
+    pub(crate) fn is_stream_open(&self) -> bool {
+        self.0.stream_open.load(Relaxed)
+    }
+
+    /// Ends the session: a connection of its own is retired, a shared one goes on without it. What is in flight
+    /// and what still comes is answered with `session_ended`.
     pub fn end(&self, cause: EndCause) {
         self.has_ended(cause);
-        let _ = self.0.registry.send(RegistryMsg::End { key: self.key().clone(), cause, done: None });
-    }
-
-    /// From here to the current Connection, else to the Supervisor, else to the Registry.
-    pub(crate) fn dispatch(&self, pending: Pending) {
-        let pending = match self.to_connection(ConnectionMsg::Request(pending)) {
-            Some(ConnectionMsg::Request(pending)) => pending,
-            _ => return,
+        let key = self.key().clone();
+        let message = match self.0.kind {
+            RouteKind::Member if !self.place().members.leave(self) => return,
+            RouteKind::Member => RegistryMsg::Leave { route: self.clone(), cause },
+            RouteKind::Session | RouteKind::Own => RegistryMsg::End { key, cause, done: None },
         };
-        let pending = match self.to_supervisor(SupervisorMsg::Request(pending)) {
-            Some(SupervisorMsg::Request(pending)) => pending,
-            _ => return,
-        };
-        self.reroute(pending);
-    }
-
-    /// To the Registry, which knows or starts the Supervisor.
-    pub(crate) fn reroute(&self, pending: Pending) {
-        let Err(RegistryMsg::Request(pending)) = self.0.registry.send(RegistryMsg::Request(pending)) else {
-            return;
-        };
-        // The Registry has failed and is being replaced, or the service is ending.
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-            return pending.refuse(self.shutting_down());
-        };
-        let route = self.clone();
-        runtime.spawn(async move {
-            let message = RegistryMsg::Request(pending);
-            if let Err(RegistryMsg::Request(pending)) = route.0.registry.send_to_next(message).await {
-                pending.refuse(route.shutting_down());
-            }
-        });
-    }
-
-    /// An attach that reached a Supervisor which was ending.
-    pub(crate) fn reattach(&self, reply: crate::registry::AttachReply) {
-        let message = RegistryMsg::Attach { route: self.clone(), reply };
-        if let Err(RegistryMsg::Attach { reply, .. }) = self.0.registry.send(message) {
-            let _ = reply.send(Err(self.shutting_down()));
-        }
+        let _ = self.0.registry.send(message);
     }
 
     /// Nothing is launched for it any more; the first cause stays.
     pub(crate) fn has_ended(&self, cause: EndCause) {
-        let _ = self.place().ended.set(cause);
+        let _ = self.0.ended.set(cause);
+    }
+
+    /// The session, or every session that shares the connection, is over, and told so.
+    pub(crate) fn conclude(&self, cause: EndCause) {
+        self.has_ended(cause);
+        for member in self.place().members.all() {
+            member.has_ended(cause);
+        }
+        self.deliver(SessionEvent::Ended(cause));
     }
 
     pub(crate) fn ended(&self) -> Option<EndCause> {
-        self.place().ended.get().copied()
+        self.0.ended.get().copied()
     }
 
-    pub(crate) fn place(&self) -> &Place {
-        &self.0.place
+    pub(crate) fn place(&self) -> Guard<Arc<Place>> {
+        self.0.place.load()
+    }
+
+    pub(crate) fn kind(&self) -> &RouteKind {
+        &self.0.kind
     }
 
     pub(crate) fn is_own(&self) -> bool {
-        self.0.own
+        self.0.kind == RouteKind::Own
+    }
+
+    /// Whether both are the same session.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// The session, as a key of tables that are gone before the route is.
+    pub(crate) fn session(&self) -> SessionId {
+        SessionId(Arc::as_ptr(&self.0).addr())
+    }
+
+    /// From now on it leads where `host` leads, and its session hears what is said there.
+    pub(crate) fn join(&self, host: &Self) {
+        let place = host.0.place.load_full();
+        if !Arc::ptr_eq(&place, &self.0.place.load()) {
+            self.0.place.store(place.clone());
+            self.0.host.store(Some(Arc::new(host.clone())));
+        }
+        if self.0.kind == RouteKind::Member {
+            place.members.join(self);
+        }
+    }
+
+    /// The route that it has joined.
+    pub(crate) fn host(&self) -> Option<Route> {
+        self.0.host.load().as_deref().cloned()
     }
 
     pub(crate) fn update_record(&self, change: impl Fn(&mut SessionRecord)) {
@@ -236,44 +240,22 @@ impl Route {
         });
     }
 
-    /// Hands an event to the session; false if there is none to take it.
+    /// Hands an event to the session, or to all that share the connection; false if there is none to take it.
     pub(crate) fn deliver(&self, event: SessionEvent) -> bool {
-        self.0.sink.as_ref().map(|sink| sink.deliver(event)).is_some()
+        if let Some(sink) = &self.0.sink {
+            sink.deliver(event);
+            return true;
+        }
+        // A request of the backend is for one session, never for whoever happens to be there.
+        let for_one = matches!(event, SessionEvent::ServerRequest { .. });
+        let members = if self.is_own() && !for_one { self.place().members.all() } else { Vec::new() };
+        members.iter().filter(|member| member.deliver(event.clone())).count() > 0
     }
 
     /// Error count and limit, as last published.
     pub(crate) fn limits(&self) -> (u32, u32) {
-        let status = self.place().status.load();
-        let errors = status.as_ref().map_or(0, |status| status.error_count);
-        (errors, self.place().max_error_count)
-    }
-
-    fn shutting_down(&self) -> Refusal {
-        Refusal::ShuttingDown { backend: self.key().backend_id.clone(), close: true }
-    }
-
-    /// The message back, if there is nobody to take it.
-    fn to_connection(&self, message: ConnectionMsg) -> Option<ConnectionMsg> {
-        let connection = self.place().connection.load();
-        match connection.as_ref() {
-            Some(connection) => undelivered(connection.send_message(message)),
-            None => Some(message),
-        }
-    }
-
-    fn to_supervisor(&self, message: SupervisorMsg) -> Option<SupervisorMsg> {
-        let supervisor = self.place().supervisor.load();
-        match supervisor.as_ref() {
-            Some(supervisor) => undelivered(supervisor.send_message(message)),
-            None => Some(message),
-        }
-    }
-}
-
-/// `SendErr` gives the message back: it was never delivered and may go elsewhere.
-fn undelivered<M>(sent: Result<(), MessagingErr<M>>) -> Option<M> {
-    match sent {
-        Err(MessagingErr::SendErr(message)) => Some(message),
-        _ => None,
+        let place = self.place();
+        let errors = place.status.load().as_ref().map_or(0, |status| status.error_count);
+        (errors, place.max_error_count)
     }
 }

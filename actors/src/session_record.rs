@@ -54,6 +54,14 @@ impl SessionRecord {
         protocol_version(&self.first_result)
     }
 
+    /// Takes note of the first answer to `initialize`; later ones change nothing.
+    pub(crate) fn first_answer(&mut self, answer: &Bytes) {
+        if self.first_result.is_empty() {
+            self.first_result = answer.clone();
+            self.stage = self.stage.max(Stage::Answered);
+        }
+    }
+
     /// Takes note of a request that was answered with a result. True if the record changed.
     pub fn answered(&mut self, method: &str, params: Option<&[u8]>) -> bool {
         let params = Bytes::copy_from_slice(params.unwrap_or_default());

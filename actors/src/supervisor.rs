@@ -33,13 +33,12 @@ use crate::connection::ConnectionMsg;
 use crate::error::EndCause;
 use crate::fault::{Fault, FaultReason};
 use crate::link::duplex::OpenTransport;
-use crate::message::Envelope;
 use crate::metrics::{BackendMetrics, PhaseGauge};
 use crate::pending::Pending;
 use crate::process::Sweeper;
 use crate::registry::{AttachReply, RegistryMsg};
 use crate::root::{RootMsg, Seat};
-use crate::route::Route;
+use crate::route::{Notice, Route};
 use crate::timer::Timer;
 
 pub(crate) use budget::Budget;
@@ -57,7 +56,9 @@ pub(crate) enum SupervisorMsg {
     /// A request that found no Connection, or that one gave back.
     Request(Pending),
     /// A notification that found no Connection.
-    Notify(Envelope),
+    Notify(Notice),
+    /// A session that shares the connection has ended.
+    Leave { route: Route, cause: EndCause },
     /// The Root: no incarnation of the key lives; launch may go on.
     Seated(Seat),
     /// The Registry: a launch ticket.
@@ -217,7 +218,8 @@ impl Actor for Supervisor {
         match message {
             SupervisorMsg::Attach { reply } => state.attach(&myself, reply),
             SupervisorMsg::Request(pending) => state.request(&myself, pending),
-            SupervisorMsg::Notify(message) => state.notify(message),
+            SupervisorMsg::Notify(notice) => state.notify(notice),
+            SupervisorMsg::Leave { route, cause } => state.leave(route, cause),
             SupervisorMsg::Seated(seat) => state.seated(seat),
             SupervisorMsg::Ticket => state.ticket(&myself).await,
             SupervisorMsg::Held { until } => state.held(&myself, until),

@@ -10,9 +10,7 @@ use std::time::Duration;
 
 use common::*;
 use mcpvisor_actors::message::{self, Envelope};
-use mcpvisor_actors::{
-    ConnectionKey, Exchange, FaultReason, Phase, Refusal, SessionEvent, SessionRecord, SessionSink,
-};
+use mcpvisor_actors::{Exchange, FaultReason, Phase, Refusal, SessionEvent, SessionRecord, SessionSink};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -201,7 +199,7 @@ async fn a_cancelled_request_does_not_stay_open_at_the_upstream() {
     .await;
     let launcher = launcher(&upstream.config("")).await;
     let record = SessionRecord::new("p", message::request(0, "initialize", &json!({})));
-    let route = launcher.route(ConnectionKey::new("b", "s"), record, Box::new(Deaf)).unwrap();
+    let route = launcher.route("b", "s", record, Box::new(Deaf)).unwrap();
     route.attach().await.unwrap();
     let say = |message| Envelope::parse(message).unwrap();
     let exchange = route.request(say(message::request(7, "tools/call", &json!({ "name": "x" }))));

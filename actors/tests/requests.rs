@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use common::*;
 use mcpvisor_actors::message::{self, Envelope};
 use mcpvisor_actors::{
-    ConnectionKey, EndCause, Exchange, Launcher, OpenTransport, Phase, Refusal, Route, SessionEvent,
-    SessionRecord, SessionSink,
+    EndCause, Exchange, Launcher, OpenTransport, Phase, Refusal, Route, SessionEvent, SessionRecord,
+    SessionSink,
 };
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -32,7 +32,7 @@ impl SessionSink for Client {
 fn session(launcher: &Launcher, client: &Client) -> Route {
     let params = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "t", "version": "1" } });
     let record = SessionRecord::new("p", message::request(0, "initialize", &params));
-    launcher.route(ConnectionKey::new("b", "s"), record, Box::new(client.clone())).unwrap()
+    launcher.route("b", "s", record, Box::new(client.clone())).unwrap()
 }
 
 fn initialized(route: &Route) {

@@ -133,7 +133,7 @@ impl Sky {
         let name = format!("front-{}", self.sessions.fetch_add(1, Relaxed));
         let params = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "t", "version": "1" } });
         let record = SessionRecord::new("p", message::request(0, "initialize", &params));
-        let route = self.launcher.route(ConnectionKey::new(backend, name), record, Box::new(Deaf)).unwrap();
+        let route = self.launcher.route(backend, &name, record, Box::new(Deaf)).unwrap();
         match within(ATTACH_WITHIN, "initialize", route.attach()).await {
             Ok(attached) => assert!(attached.accepted),
             Err(refusal) => return self.typed(&refusal),

@@ -4,6 +4,7 @@ mod address;
 mod backends;
 pub(crate) mod not_yet;
 mod numbers;
+pub(crate) mod remarks;
 
 use std::collections::BTreeSet;
 

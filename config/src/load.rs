@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use figment::value::{Dict, Value};
 
-use crate::check::{check, not_yet::not_yet};
+use crate::check::{check, not_yet::not_yet, remarks::remarks as said};
 use crate::environment;
 use crate::error::{ConfigErrors, Fault, Note, Problem};
 use crate::expand::expand;
@@ -86,7 +86,7 @@ pub fn load(request: LoadRequest) -> Result<Loaded, ConfigErrors> {
     let wrong = check(&config, &unreadable, &user_set);
     let faults = mistyped.into_iter().chain(wrong).chain(refused);
     found.add_later(faults.map(|fault| layers.problem(fault)));
-    found.notes.extend(remarks.into_iter().map(|remark| layers.note(remark)));
+    found.notes.extend(remarks.into_iter().chain(said(&config)).map(|remark| layers.note(remark)));
     if found.problems.is_empty() {
         let sources = sources.iter().map(|source| source.name().to_owned()).collect();
         return Ok(Loaded { config, sources, notes: found.notes });

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::{HeaderValue, StatusCode};
 use mcpvisor_actors::message::Envelope;
-use mcpvisor_actors::{ConnectionKey, EndCause, Overload, Refusal, SessionRecord};
+use mcpvisor_actors::{EndCause, Overload, Refusal, SessionRecord};
 
 use super::body::{self, HttpResponse};
 use super::inbound::{Inbound, SESSION_HEADER};
@@ -60,10 +60,9 @@ impl<'a> Opening<'a> {
         let room = sessions.table().room().ok_or_else(|| too_many(inbound, id))?;
         let name: Arc<str> = random_id().ok_or_else(|| internal(id.unwrap_or(b"null")))?.into();
         let mailbox = Arc::new(Mailbox::default());
-        let key = ConnectionKey::new(inbound.face.name.clone(), name.clone());
         let record = SessionRecord::new(&*inbound.principal, message.bytes().clone());
         let sink = Box::new(Sink(mailbox.clone()));
-        let route = inbound.front.launcher.route(key, record, sink);
+        let route = inbound.front.launcher.route(&inbound.face.name, &name, record, sink);
         let route = route.map_err(|refusal| Rejection::refused(id, StatusCode::NOT_FOUND, &refusal))?;
         let (principal, face) = (inbound.principal.clone(), inbound.face.clone());
         let session = Arc::new(Session::new(name, principal, face, route, mailbox));

@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use hyper::body::Incoming;
-use mcpvisor_actors::{ConnectionKey, SessionEvent, SessionRecord, SessionSink};
 use serde_json::json;
 
 use super::body::{self, HttpResponse};
@@ -128,13 +127,8 @@ impl Front {
     }
 
     fn no_such_backend(&self, name: &str) -> Rejection {
-        struct Nobody;
-        impl SessionSink for Nobody {
-            fn deliver(&self, _: SessionEvent) {}
-        }
         // The launcher knows which name is nearest.
-        let record = SessionRecord::default();
-        match self.launcher.route(ConnectionKey::shared(name), record, Box::new(Nobody)) {
+        match self.launcher.backend(name) {
             Err(refusal) => Rejection::refused(None, StatusCode::NOT_FOUND, &refusal),
             Ok(_) => Rejection::new(
                 StatusCode::NOT_FOUND,

@@ -7,6 +7,8 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
+use crate::route::Route;
+
 /// Ids of one incarnation; 2^20 of them, below 2^53 for 2^33 incarnations: exact in JavaScript.
 const PER_INCARNATION: u64 = 1 << 20;
 
@@ -15,6 +17,8 @@ struct Question {
     original: Bytes,
     /// The request it belongs to, if that is known.
     about: Option<u64>,
+    /// Who was asked, and nobody else may answer.
+    session: Route,
 }
 
 pub(super) struct Asked {
@@ -29,30 +33,34 @@ impl Asked {
     }
 
     /// The id that the client will see, raw JSON.
-    pub(super) fn add(&mut self, original: Bytes, about: Option<u64>) -> Bytes {
+    pub(super) fn add(&mut self, original: Bytes, about: Option<u64>, session: Route) -> Bytes {
         self.last = (self.last + 1) % PER_INCARNATION;
         let number = self.incarnation * PER_INCARNATION + self.last;
         let id =
             if original.starts_with(b"\"") { format!("\"mcpvisor-{number}\"") } else { number.to_string() };
         let id = Bytes::from(id.into_bytes());
-        self.open.insert(id.clone(), Question { original, about });
+        self.open.insert(id.clone(), Question { original, about, session });
         id
     }
 
     /// The client has answered: the id that the backend knows.
-    pub(super) fn answered(&mut self, id: &[u8]) -> Option<Bytes> {
+    pub(super) fn answered(&mut self, session: &Route, id: &[u8]) -> Option<Bytes> {
+        self.open.get(id).filter(|question| question.session.is(session))?;
         self.open.remove(id).map(|question| question.original)
     }
 
-    /// The backend took its request back: the id that the client knows, and where it was asked.
-    pub(super) fn withdrawn(&mut self, original: &[u8]) -> Option<(Bytes, Option<u64>)> {
-        let (id, about) = self
-            .open
-            .iter()
-            .find(|(_, question)| question.original == original)
-            .map(|(id, question)| (id.clone(), question.about))?;
-        self.open.remove(&id);
-        Some((id, about))
+    /// The backend took its request back: the id that the client knows, where it was asked, and whom.
+    pub(super) fn withdrawn(&mut self, original: &[u8]) -> Option<(Bytes, Option<u64>, Route)> {
+        let asked = self.open.iter().find(|(_, question)| question.original == original);
+        let id = asked.map(|(id, _)| id.clone())?;
+        let question = self.open.remove(&id)?;
+        Some((id, question.about, question.session))
+    }
+
+    /// The session has ended: what the backend will get no answer to, by the ids that it knows.
+    pub(super) fn leave(&mut self, session: &Route) -> Vec<Bytes> {
+        let own = self.open.extract_if(|_, question| question.session.is(session));
+        own.map(|(_, question)| question.original).collect()
     }
 
     /// Whether the client is being asked something for this request: its clock stands still.
@@ -65,9 +73,10 @@ impl Asked {
         self.open.len()
     }
 
-    /// All ids that the client knows; none of them can be answered any more.
-    pub(super) fn take(&mut self) -> Vec<Bytes> {
-        std::mem::take(&mut self.open).into_keys().collect()
+    /// All ids that clients know, and whose; none of them can be answered any more.
+    pub(super) fn take(&mut self) -> Vec<(Bytes, Route)> {
+        let all = std::mem::take(&mut self.open).into_iter();
+        all.map(|(id, question)| (id, question.session)).collect()
     }
 }
 
@@ -75,25 +84,39 @@ impl Asked {
 mod tests {
     use super::*;
 
-    #[test]
-    fn ids_keep_their_type_and_never_repeat_over_incarnations() {
+    #[tokio::test(start_paused = true)]
+    async fn ids_keep_their_type_and_never_repeat_over_incarnations() {
+        let session = Route::for_tests();
         let mut first = Asked::new(7);
         let mut second = Asked::new(8);
-        let one = first.add(Bytes::from_static(b"1"), None);
-        let text = first.add(Bytes::from_static(b"\"1\""), Some(3));
-        let two = second.add(Bytes::from_static(b"1"), None);
+        let one = first.add(Bytes::from_static(b"1"), None, session.clone());
+        let text = first.add(Bytes::from_static(b"\"1\""), Some(3), session.clone());
+        let two = second.add(Bytes::from_static(b"1"), None, session.clone());
         assert!(one != two && text.starts_with(b"\""));
-        assert!(second.answered(&one).is_none(), "an answer to a dead incarnation reaches nobody");
+        assert!(second.answered(&session, &one).is_none(), "an answer to a dead incarnation reaches nobody");
         assert!(first.waits_for(3));
-        assert_eq!(first.answered(&text).as_deref(), Some(&b"\"1\""[..]));
-        assert!(first.answered(&text).is_none(), "one answer each");
+        assert!(first.answered(&Route::for_tests(), &text).is_none(), "somebody else was asked");
+        assert_eq!(first.answered(&session, &text).as_deref(), Some(&b"\"1\""[..]));
+        assert!(first.answered(&session, &text).is_none(), "one answer each");
     }
 
-    #[test]
-    fn a_request_taken_back_is_found_by_the_id_of_the_backend() {
+    #[tokio::test(start_paused = true)]
+    async fn a_request_taken_back_is_found_by_the_id_of_the_backend() {
+        let session = Route::for_tests();
         let mut asked = Asked::new(1);
-        let id = asked.add(Bytes::from_static(b"5"), Some(2));
-        assert_eq!(asked.withdrawn(b"5"), Some((id, Some(2))));
-        assert_eq!(asked.withdrawn(b"5"), None);
+        let id = asked.add(Bytes::from_static(b"5"), Some(2), session.clone());
+        let (taken, about, whose) = asked.withdrawn(b"5").unwrap();
+        assert!((taken, about) == (id, Some(2)) && whose.is(&session));
+        assert!(asked.withdrawn(b"5").is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_that_ends_takes_only_its_own_questions_along() {
+        let (one, other) = (Route::for_tests(), Route::for_tests());
+        let mut asked = Asked::new(1);
+        asked.add(Bytes::from_static(b"5"), None, one.clone());
+        let kept = asked.add(Bytes::from_static(b"6"), None, other.clone());
+        assert_eq!(asked.leave(&one), [Bytes::from_static(b"5")]);
+        assert!(asked.answered(&other, &kept).is_some());
     }
 }

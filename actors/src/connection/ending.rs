@@ -112,6 +112,9 @@ impl ConnectionState {
             self.record(&flight, "backend_lost");
             if flight.cancelled {
                 flight.pending.refuse(Refusal::Cancelled);
+            } else if let Some(cause) = flight.pending.route().ended() {
+                let backend = self.route.key().backend_id.clone();
+                flight.pending.refuse(Refusal::SessionEnded { backend, cause });
             } else if self.is_safe(&flight.pending) && flight.pending.retry() {
                 unseen.push(flight.pending);
             } else {
@@ -153,26 +156,27 @@ impl ConnectionState {
         for pending in unseen {
             self.tell(SupervisorMsg::Request(pending));
         }
-        for item in std::mem::take(&mut self.queue) {
+        for item in self.queue.take() {
             self.tell(match item {
                 Waiting::Request(pending) => SupervisorMsg::Request(pending),
-                Waiting::Notify(message) => SupervisorMsg::Notify(message),
+                Waiting::Notify(notice) => SupervisorMsg::Notify(notice),
             });
         }
-        let usage = &self.route.place().usage;
+        let place = self.route.place();
+        let usage = &place.usage;
         usage.set_in_flight(0);
         usage.set_queued(0);
     }
 
     /// Requests of the backend that wait at the client: nobody is there to be answered.
     pub(super) fn forget_questions(&mut self) {
-        for id in self.asked.take() {
+        for (id, session) in self.asked.take() {
             let params =
                 format!(r#"{{"requestId":{},"reason":"the backend is gone"}}"#, String::from_utf8_lossy(&id));
-            self.route.deliver(SessionEvent::ServerRequestGone { id });
+            session.deliver(SessionEvent::ServerRequestGone { id });
             if let Ok(params) = serde_json::from_str(&params) {
                 let message = message::notification("notifications/cancelled", Some(params));
-                self.route.deliver(SessionEvent::Message(message));
+                session.deliver(SessionEvent::Message(message));
             }
         }
     }

@@ -1,11 +1,12 @@
 //! The requests that the backend has: by the id on the wire, the client's id, the progress token. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::pending::{Pending, Stage};
+use crate::route::{Route, SessionId};
 
 /// One request in flight.
 pub(super) struct Flight {
@@ -21,15 +22,49 @@ pub(super) struct Flight {
 #[derive(Default)]
 pub(super) struct InFlight {
     flights: BTreeMap<u64, Flight>,
+    /// How many of each session that has any.
+    by_session: HashMap<SessionId, usize>,
 }
 
 impl InFlight {
     pub(super) fn insert(&mut self, wire: u64, flight: Flight) {
+        *self.by_session.entry(flight.pending.route().session()).or_default() += 1;
         self.flights.insert(wire, flight);
     }
 
     pub(super) fn remove(&mut self, wire: u64) -> Option<Flight> {
-        self.flights.remove(&wire)
+        let flight = self.flights.remove(&wire)?;
+        let session = flight.pending.route().session();
+        if let Some(count) = self.by_session.get_mut(&session) {
+            *count -= 1;
+            if *count == 0 {
+                self.by_session.remove(&session);
+            }
+        }
+        Some(flight)
+    }
+
+    /// How many requests of this session.
+    pub(super) fn of(&self, session: SessionId) -> usize {
+        self.by_session.get(&session).copied().unwrap_or(0)
+    }
+
+    /// The session that all of them belong to, if there is just one.
+    pub(super) fn only_session(&self) -> Option<&Route> {
+        if self.by_session.len() != 1 {
+            return None;
+        }
+        self.flights.values().next().map(|flight| flight.pending.route())
+    }
+
+    /// The requests of a session.
+    pub(super) fn wires_of(&self, route: &Route) -> Vec<u64> {
+        let own = self.flights.iter().filter(|(_, flight)| flight.pending.route().is(route));
+        own.map(|(wire, _)| *wire).collect()
+    }
+
+    pub(super) fn get(&self, wire: u64) -> Option<&Flight> {
+        self.flights.get(&wire)
     }
 
     pub(super) fn get_mut(&mut self, wire: u64) -> Option<&mut Flight> {
@@ -50,8 +85,9 @@ impl InFlight {
     }
 
     /// The request of the client that has this id (raw JSON).
-    pub(super) fn by_client_id(&self, id: &[u8]) -> Option<u64> {
-        self.flights.iter().find(|(_, flight)| flight.pending.id() == id).map(|(wire, _)| *wire)
+    pub(super) fn by_client_id(&self, route: &Route, id: &[u8]) -> Option<u64> {
+        let is = |flight: &Flight| flight.pending.id() == id && flight.pending.route().is(route);
+        self.flights.iter().find(|(_, flight)| is(flight)).map(|(wire, _)| *wire)
     }
 
     /// The request that asked for progress under this token (raw JSON).
@@ -60,16 +96,16 @@ impl InFlight {
         self.flights.iter().find(|(_, flight)| same(flight)).map(|(wire, _)| *wire)
     }
 
-    /// The only request that something without a name can belong to, if there is just one.
-    pub(super) fn only(&self) -> Option<u64> {
-        let mut wanted = self.wanted();
+    /// The only request of a session that something without a name can belong to, if there is just one.
+    pub(super) fn only(&self, session: &Route) -> Option<u64> {
+        let mut wanted = self.wanted(session);
         let first = wanted.next()?;
         wanted.next().is_none().then_some(first)
     }
 
-    /// The request that has waited longest.
-    pub(super) fn oldest(&self) -> Option<u64> {
-        self.wanted().next()
+    /// The request of a session that has waited longest.
+    pub(super) fn oldest(&self, session: &Route) -> Option<u64> {
+        self.wanted(session).next()
     }
 
     /// These are on their way to the backend.
@@ -93,14 +129,17 @@ impl InFlight {
 
     /// All of them, in order of sending: those the backend may have seen, and those it cannot have.
     pub(super) fn take(&mut self) -> (Vec<Flight>, Vec<Pending>) {
+        self.by_session.clear();
         let all = std::mem::take(&mut self.flights).into_values();
         let (seen, unseen): (Vec<_>, Vec<_>) =
             all.partition(|flight| flight.pending.stage() == Stage::Written);
         (seen, unseen.into_iter().map(|flight| flight.pending).collect())
     }
 
-    fn wanted(&self) -> impl Iterator<Item = u64> {
-        self.flights.iter().filter(|(_, flight)| !flight.cancelled).map(|(wire, _)| *wire)
+    fn wanted(&self, session: &Route) -> impl Iterator<Item = u64> {
+        let session = session.session();
+        let wanted = move |flight: &Flight| !flight.cancelled && flight.pending.route().session() == session;
+        self.flights.iter().filter(move |(_, flight)| wanted(flight)).map(|(wire, _)| *wire)
     }
 }
 

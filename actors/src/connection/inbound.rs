@@ -4,10 +4,12 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::in_flight::Flight;
-use super::{ConnectionState, Life, SafeTools};
+use super::shared::Whose;
+use super::{ConnectionState, Life, SafeTools, sharing};
 use crate::message::{self, Envelope, Kind, cancelled_request_id, progress_token};
 use crate::metrics;
-use crate::route::SessionEvent;
+use crate::pending::Pending;
+use crate::route::{Route, SessionEvent};
 use crate::session_record::SessionRecord;
 
 impl ConnectionState {
@@ -28,20 +30,22 @@ impl ConnectionState {
         self.route.place().usage.touch(Instant::now());
         self.record(&flight, if message.kind() == Kind::Error { "backend" } else { "" });
         if message.kind() == Kind::Result {
-            self.take_note(flight.pending.message(), message);
+            self.take_note(&flight.pending, message);
         }
         flight.pending.answer(message);
         self.advance();
     }
 
     /// What an answer says of the session, or of the backend.
-    fn take_note(&self, request: &Envelope, answer: &Envelope) {
-        match request.method() {
-            Some(method) if SessionRecord::concerns(method) => self.route.update_record(|record| {
-                record.answered(method, request.params());
-            }),
+    fn take_note(&mut self, request: &Pending, answer: &Envelope) {
+        match request.message().method() {
+            Some(method) if SessionRecord::concerns(method) => {
+                self.note_of_session(request.route(), request.message());
+                self.note_of_all(request.route(), request.message());
+            }
             Some("tools/list") => {
-                let known = &self.route.place().safe_tools;
+                let place = self.route.place();
+                let known = &place.safe_tools;
                 let mut tools = SafeTools::clone(&known.load());
                 tools.learn(answer.body().unwrap_or_default());
                 known.store(tools.into());
@@ -60,41 +64,55 @@ impl ConnectionState {
             return self.say(message::error(Some(&id), -32603, text, None), None);
         }
         self.route.place().usage.touch(Instant::now());
-        let about = self.whose(via, false);
-        let asked = self.asked.add(id.clone(), about);
+        let Whose::One(session) = self.whose_session(via) else {
+            let text = "it cannot be told which of the sessions that share this connection is asked";
+            return self.say(message::error(Some(&id), -32603, text, None), None);
+        };
+        let about = self.whose(&session, via, false);
+        let asked = self.asked.add(id.clone(), about, session.clone());
         let question = message.with_id(&asked);
         if about.is_some_and(|wire| self.precede(wire, question.clone())) {
             return;
         }
-        if self.route.deliver(SessionEvent::ServerRequest { id: asked.clone(), message: question }) {
+        if session.deliver(SessionEvent::ServerRequest { id: asked.clone(), message: question }) {
             return;
         }
-        self.asked.answered(&asked);
+        self.asked.answered(&session, &asked);
         let text = "there is no client to ask";
         self.say(message::error(Some(&id), -32603, text, None), None);
     }
 
     fn told_by_backend(&mut self, message: &Envelope, via: Option<u64>) {
-        let usage = &self.route.place().usage;
         match message.method() {
             Some("notifications/progress") => {
-                usage.touch(Instant::now());
-                let wire = progress_token(message).and_then(|token| self.in_flight.by_token(token));
+                self.route.place().usage.touch(Instant::now());
+                let Some(token) = progress_token(message) else { return };
+                let wire = match self.shared {
+                    Some(_) => sharing::request_of_token(token),
+                    None => self.in_flight.by_token(token),
+                };
                 // Progress of a request that has been answered is nobody's any more.
                 let Some(wire) = wire else { return };
                 let until = Instant::now() + self.backend.timeouts.request;
-                if let Some(flight) = self.in_flight.get_mut(wire).filter(|flight| !flight.cancelled) {
+                let Some(flight) = self.in_flight.get_mut(wire) else { return };
+                if !flight.cancelled {
                     flight.pending.extend(until);
                 }
-                self.precede(wire, message.bytes().clone());
+                let original = flight.token.as_ref().filter(|_| self.shared.is_some());
+                let message =
+                    original.map_or_else(|| message.bytes().clone(), |own| message.with_part(token, own));
+                self.precede(wire, message);
             }
             Some("notifications/cancelled") => self.withdrawn_by_backend(message),
+            _ if self.shared.is_some() => self.tell_sessions(message, via),
             method => {
                 let unrelated = method.is_some_and(|method| {
                     method.ends_with("/list_changed") || method == "notifications/resources/updated"
                 });
                 let bytes = message.bytes().clone();
-                if !self.whose(via, unrelated).is_some_and(|wire| self.precede(wire, bytes.clone())) {
+                let session = self.route.clone();
+                if !self.whose(&session, via, unrelated).is_some_and(|wire| self.precede(wire, bytes.clone()))
+                {
                     self.route.deliver(SessionEvent::Message(bytes));
                 }
             }
@@ -104,32 +122,31 @@ impl ConnectionState {
     /// The backend takes back one of its own requests.
     fn withdrawn_by_backend(&mut self, message: &Envelope) {
         let Some(original) = cancelled_request_id(message) else { return };
-        let Some((id, about)) = self.asked.withdrawn(original) else { return };
+        let Some((id, about, session)) = self.asked.withdrawn(original) else { return };
         let rewritten = message.with_part(original, &id);
-        self.route.deliver(SessionEvent::ServerRequestGone { id });
+        session.deliver(SessionEvent::ServerRequestGone { id });
         if !about.is_some_and(|wire| self.precede(wire, rewritten.clone())) {
-            self.route.deliver(SessionEvent::Message(rewritten));
+            session.deliver(SessionEvent::Message(rewritten));
         }
     }
 
-    /// The request that a message without a name belongs to: the stream tells; else the only one in
-    /// flight; else the session's own stream if it is open (`None`), or the oldest request.
+    /// The request of a session that a message without a name belongs to: the stream tells; else the only one
+    /// in flight; else the session's own stream if it is open (`None`), or the oldest request.
     /// `unrelated`: by its meaning it belongs to none, if there is a better place.
-    fn whose(&self, via: Option<u64>, unrelated: bool) -> Option<u64> {
+    pub(super) fn whose(&self, session: &Route, via: Option<u64>, unrelated: bool) -> Option<u64> {
         if via.is_some() || self.link.as_ref().is_some_and(|link| link.transport() == "tcp") {
             return via;
         }
-        let place = self.route.place();
-        let stream_open = place.stream_open.load(std::sync::atomic::Ordering::Relaxed);
-        match self.in_flight.only() {
+        let stream_open = session.is_stream_open();
+        match self.in_flight.only(session) {
             Some(only) if !(unrelated && stream_open) => Some(only),
             _ if stream_open => None,
-            _ => self.in_flight.oldest(),
+            _ => self.in_flight.oldest(session),
         }
     }
 
     /// Sends a message on the stream of a request, before its answer.
-    fn precede(&mut self, wire: u64, message: Bytes) -> bool {
+    pub(super) fn precede(&mut self, wire: u64, message: Bytes) -> bool {
         self.in_flight.get_mut(wire).is_some_and(|flight| flight.pending.precede(message))
     }
 

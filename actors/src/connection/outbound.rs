@@ -8,6 +8,7 @@ use crate::error::{Overload, Refusal};
 use crate::link::Sent;
 use crate::message::{Envelope, cancelled_request_id, notification, request_progress_token};
 use crate::pending::Pending;
+use crate::route::{Notice, Route};
 use crate::supervisor::{SupervisorMsg, Waiting};
 
 /// How long a cancelled request may still be answered before its stream is closed without an answer.
@@ -24,31 +25,40 @@ impl ConnectionState {
     }
 
     fn admit(&mut self, pending: Pending) {
-        if self.in_flight.by_client_id(pending.id()).is_some() || self.queued(pending.id()).is_some() {
+        let (route, id) = (pending.route(), pending.id());
+        if self.in_flight.by_client_id(route, id).is_some() || self.queue.contains(route, id) {
             let id = String::from_utf8_lossy(pending.id()).into_owned();
             let message =
                 format!("a request with id {id} is already in flight in this session; ids must be unique");
             return pending.refuse(Refusal::Invalid { code: -32600, message });
         }
-        if self.in_flight.len() >= self.backend.limits.max_in_flight || !self.queue.is_empty() {
+        let session = route.session();
+        let full = self.in_flight.len() >= self.most_in_flight()
+            || self.in_flight.of(session) >= self.backend.limits.max_in_flight;
+        if full || self.queue.of(session) > 0 {
             return self.enqueue(pending);
         }
         self.transmit(pending);
     }
 
+    /// On the link, whoever they belong to.
+    fn most_in_flight(&self) -> usize {
+        let limits = &self.backend.limits;
+        if self.shared.is_some() { limits.max_in_flight_total } else { limits.max_in_flight }
+    }
+
     fn enqueue(&mut self, pending: Pending) {
-        if self.queue.len() >= self.backend.limits.max_queued {
+        if self.queue.of(pending.route().session()) >= self.backend.limits.max_queued {
             return pending.refuse(self.overloaded());
         }
         self.wake_at(pending.deadline());
-        self.queue.push_back(Waiting::Request(pending));
+        self.queue.push(Waiting::Request(pending));
         self.route.place().usage.set_queued(self.queue.len());
     }
 
-    pub(super) fn transmit(&mut self, mut pending: Pending) {
+    pub(super) fn transmit(&mut self, pending: Pending) {
         let wire = self.next_id();
-        let mut digits = itoa::Buffer::new();
-        let message = pending.message().with_id(digits.format(wire).as_bytes());
+        let Some((mut pending, message)) = self.for_the_wire(pending, wire) else { return };
         let token = request_progress_token(pending.message()).map(bytes::Bytes::copy_from_slice);
         match self.link.as_mut().map_or(Sent::Queued, |link| link.send(message, Some(wire))) {
             Sent::Written => pending.written(),
@@ -63,32 +73,36 @@ impl ConnectionState {
     /// Something ended: the next in the queue may go.
     pub(super) fn advance(&mut self) {
         let serving = matches!(self.life, Life::Ready | Life::Retiring { .. });
-        while serving && self.in_flight.len() < self.backend.limits.max_in_flight {
-            match self.queue.pop_front() {
+        let each = self.backend.limits.max_in_flight;
+        while serving && self.in_flight.len() < self.most_in_flight() {
+            let in_flight = &self.in_flight;
+            match self.queue.next(|session| in_flight.of(session) < each) {
                 Some(Waiting::Request(pending)) => self.transmit(pending),
-                Some(Waiting::Notify(message)) => self.say(message.bytes().clone(), None),
+                Some(Waiting::Notify(notice)) => self.notify(notice),
                 None => break,
             }
         }
-        let usage = &self.route.place().usage;
-        usage.set_queued(self.queue.len());
-        usage.set_in_flight(self.in_flight.len());
+        let place = self.route.place();
+        place.usage.set_queued(self.queue.len());
+        place.usage.set_in_flight(self.in_flight.len());
         self.finish_retirement();
     }
 
-    pub(super) fn notify(&mut self, message: Envelope) {
+    pub(super) fn notify(&mut self, notice: Notice) {
         match self.life {
             Life::Ready | Life::Retiring { .. } => {}
             Life::Dying { .. } => {
-                if self.queue.len() < self.backend.limits.max_queued {
-                    self.queue.push_back(Waiting::Notify(message));
+                if self.queue.of(notice.route.session()) < self.backend.limits.max_queued {
+                    self.queue.push(Waiting::Notify(notice));
                 }
                 return;
             }
-            _ => return self.tell(SupervisorMsg::Notify(message)),
+            _ => return self.tell(SupervisorMsg::Notify(notice)),
         }
+        let message = &notice.message;
         match message.method() {
-            Some("notifications/cancelled") => self.cancel(&message),
+            Some("notifications/cancelled") => self.cancel(&notice.route, message),
+            Some(method) if self.shared.is_some() && !self.concerns_backend(method) => {}
             Some("notifications/initialized") if self.initialized => {}
             Some("notifications/initialized") => self.say_initialized(message.bytes().clone()),
             _ => self.say(message.bytes().clone(), None),
@@ -96,15 +110,13 @@ impl ConnectionState {
     }
 
     /// A cancel follows the path of its request. One that comes too late is nobody's any more.
-    fn cancel(&mut self, message: &Envelope) {
+    fn cancel(&mut self, session: &Route, message: &Envelope) {
         let Some(id) = cancelled_request_id(message) else { return };
-        if let Some(at) = self.queued(id) {
-            if let Some(Waiting::Request(pending)) = self.queue.remove(at) {
-                pending.refuse(Refusal::Cancelled);
-            }
+        if let Some(pending) = self.queue.cancel(session, id) {
+            pending.refuse(Refusal::Cancelled);
             return self.advance();
         }
-        let Some(wire) = self.in_flight.by_client_id(id) else { return };
+        let Some(wire) = self.in_flight.by_client_id(session, id) else { return };
         let rewritten = message.with_part(id, wire.to_string().as_bytes());
         self.say(rewritten, None);
         let until = Instant::now() + CANCEL_GRACE;
@@ -116,8 +128,8 @@ impl ConnectionState {
     }
 
     /// The client's answer to a request of the backend.
-    pub(super) fn respond(&mut self, message: &Envelope) {
-        let original = message.id().and_then(|id| self.asked.answered(id));
+    pub(super) fn respond(&mut self, Notice { route, message }: &Notice) {
+        let original = message.id().and_then(|id| self.asked.answered(route, id));
         // Not asked by this incarnation, or answered before: it has no reader.
         let Some(original) = original else { return };
         self.say(message.with_id(&original), None);
@@ -130,7 +142,10 @@ impl ConnectionState {
         for wire in self.in_flight.expired(now) {
             self.expire(wire, now);
         }
-        self.expire_queued(now);
+        for pending in self.queue.expired(now) {
+            let max = pending.at_last_deadline();
+            pending.refuse(Refusal::Timeout { backend: self.route.key().backend_id.clone(), max });
+        }
         if let Life::Retiring { by, .. } = self.life {
             if by <= now {
                 return self.cut_retirement();
@@ -138,7 +153,7 @@ impl ConnectionState {
             self.wake_at(by);
         }
         self.advance();
-        let next = self.in_flight.next_deadline().into_iter().chain(self.queue_deadline()).min();
+        let next = self.in_flight.next_deadline().into_iter().chain(self.queue.next_deadline()).min();
         if let Some(next) = next {
             self.wake_at(next.max(now));
         }
@@ -164,24 +179,6 @@ impl ConnectionState {
         self.cancel_at_backend(wire, "timed out");
     }
 
-    fn expire_queued(&mut self, now: Instant) {
-        let due = |item: &Waiting| matches!(item, Waiting::Request(pending) if pending.deadline() <= now);
-        while let Some(at) = self.queue.iter().position(due) {
-            if let Some(Waiting::Request(pending)) = self.queue.remove(at) {
-                let max = pending.at_last_deadline();
-                pending.refuse(Refusal::Timeout { backend: self.route.key().backend_id.clone(), max });
-            }
-        }
-    }
-
-    fn queue_deadline(&self) -> Option<Instant> {
-        let requests = self.queue.iter().filter_map(|item| match item {
-            Waiting::Request(pending) => Some(pending.deadline()),
-            Waiting::Notify(_) => None,
-        });
-        requests.min()
-    }
-
     /// Tells the backend that nobody waits for this any more.
     pub(super) fn cancel_at_backend(&mut self, wire: u64, reason: &str) {
         let params = serde_json::json!({ "requestId": wire, "reason": reason });
@@ -193,10 +190,6 @@ impl ConnectionState {
         if let Some(link) = &mut self.link {
             link.abort(wire);
         }
-    }
-
-    fn queued(&self, id: &[u8]) -> Option<usize> {
-        self.queue.iter().position(|item| matches!(item, Waiting::Request(pending) if pending.id() == id))
     }
 
     fn overloaded(&self) -> Refusal {

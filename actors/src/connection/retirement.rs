@@ -34,7 +34,8 @@ impl ConnectionState {
     /// Closes, unless it was used since the janitor looked. A question that has waited at the client for so
     /// long is no use: perhaps nobody is there any more.
     fn evict(&mut self) {
-        let usage = &self.route.place().usage;
+        let place = self.route.place();
+        let usage = &place.usage;
         let idle_for = Instant::now().saturating_duration_since(usage.last_used());
         let busy = !self.in_flight.is_empty() || !self.queue.is_empty();
         if busy || idle_for < self.backend.pool.idle_timeout {
@@ -74,7 +75,7 @@ impl ConnectionState {
         for pending in seen.into_iter().map(|flight| flight.pending).chain(unseen) {
             pending.refuse(refusal.clone());
         }
-        for item in std::mem::take(&mut self.queue) {
+        for item in self.queue.take() {
             if let Waiting::Request(pending) = item {
                 pending.refuse(refusal.clone());
             }
@@ -86,7 +87,8 @@ impl ConnectionState {
         self.life = Life::Closing;
         self.tick = None;
         self.forget_questions();
-        let usage = &self.route.place().usage;
+        let place = self.route.place();
+        let usage = &place.usage;
         usage.set_in_flight(0);
         usage.set_queued(0);
         self.close_link();

@@ -1,6 +1,7 @@
 //! The transport opens, and the handshake runs over it.
 
 use super::handshake::{Handshake, Step, Verdict};
+use super::shared::Shared;
 use super::{ConnectionState, Life};
 use crate::fault::Fault;
 use crate::link::{Link, Sent};
@@ -87,6 +88,9 @@ impl ConnectionState {
     fn ready(&mut self) {
         let Life::Shaking(handshake) = std::mem::replace(&mut self.life, Life::Ready) else { return };
         self.timer = None;
+        if let Some(shared) = &mut self.shared {
+            *shared = Shared::of(&self.route.place().members.all());
+        }
         let answer = handshake.answer.unwrap_or_default();
         self.tell(SupervisorMsg::Answered { incarnation: self.incarnation, answer, accepted: true });
     }

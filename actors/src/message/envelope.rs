@@ -179,11 +179,33 @@ impl Envelope {
     /// The same message with the value that stands inside its params at `part` replaced.
     /// `part` must be a slice of what [`Envelope::params`] returned.
     pub fn with_part(&self, part: &[u8], value: &[u8]) -> Bytes {
+        self.position_of(part).map_or_else(|| self.bytes.clone(), |at| self.spliced(at, value))
+    }
+
+    /// Both at once: another id, and another value at `part`.
+    pub fn with_id_and(&self, id: &[u8], part: &[u8], value: &[u8]) -> Bytes {
+        let (Some(id_at), Some(part_at)) = (self.id.clone(), self.position_of(part)) else {
+            return self.with_id(id);
+        };
+        let mut both = [(id_at, id), (part_at, value)];
+        both.sort_by_key(|(at, _)| at.start);
+        let [(first, one), (second, other)] = both;
+        [
+            &self.bytes[..first.start],
+            one,
+            &self.bytes[first.end..second.start],
+            other,
+            &self.bytes[second.end..],
+        ]
+        .concat()
+        .into()
+    }
+
+    /// Where a slice of this message stands in it.
+    fn position_of(&self, part: &[u8]) -> Option<Range<usize>> {
         let start = (part.as_ptr() as usize).wrapping_sub(self.bytes.as_ptr() as usize);
-        if start.checked_add(part.len()).is_none_or(|end| end > self.bytes.len()) {
-            return self.bytes.clone();
-        }
-        self.spliced(start..start + part.len(), value)
+        let end = start.checked_add(part.len())?;
+        (end <= self.bytes.len()).then_some(start..end)
     }
 
     fn spliced(&self, at: Range<usize>, value: &[u8]) -> Bytes {
@@ -270,6 +292,22 @@ mod tests {
             prop_assert_eq!(&spliced[..], expected.as_bytes());
             let back = Envelope::parse(spliced).unwrap().with_id(id.to_string().as_bytes());
             prop_assert_eq!(&back, message.bytes());
+        }
+
+        /// Sessions that share a connection would get each other's progress, or lose data.
+        #[test]
+        fn id_and_token_change_together_and_nothing_else(id_first in any::<bool>(), id in any::<u64>(), token in "[a-z]{0,9}") {
+            let whole = |id: &str, token: &str| {
+                let id = format!("\"id\": {id}");
+                let params = format!("\"params\":{{\"x\":1.50, \"_meta\":{{\"progressToken\":{token} }}}}");
+                let (one, other) = if id_first { (id, params) } else { (params, id) };
+                format!("{{\"jsonrpc\":\"2.0\",\"method\":\"m\", {one} , {other}}}")
+            };
+            let message = parse(&whole(&id.to_string(), &format!("\"{token}\""))).unwrap();
+            let part = crate::message::request_progress_token(&message).unwrap();
+            let changed = message.with_id_and(b"7", part, b"\"wire\"");
+            let expected = whole("7", "\"wire\"");
+            prop_assert_eq!(&changed[..], expected.as_bytes());
         }
 
         /// No input of a client or backend may bring the service down.

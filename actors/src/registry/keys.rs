@@ -11,7 +11,7 @@ use crate::error::{Overload, Refusal};
 use crate::key::ConnectionKey;
 use crate::link::duplex::OpenTransport;
 use crate::metrics::BackendMetrics;
-use crate::route::Route;
+use crate::route::{Route, RouteKind};
 use crate::supervisor::{Supervisor, SupervisorArgs, SupervisorMsg};
 
 impl RegistryState {
@@ -22,17 +22,38 @@ impl RegistryState {
         route: &Route,
     ) -> Result<&ActorRef<SupervisorMsg>, Refusal> {
         let key = route.key().clone();
+        if let Some(cause) = route.ended() {
+            return Err(Refusal::SessionEnded { backend: key.backend_id, cause });
+        }
+        let host = self.host_of(route);
         if !self.entries.contains_key(&key) {
-            if let Some(cause) = route.ended() {
-                return Err(Refusal::SessionEnded { backend: key.backend_id, cause });
-            }
             let backend = self.may_start(&key)?;
-            self.start(myself, route.clone(), backend, None).await?;
+            self.start(myself, host, backend, None).await?;
         }
         match self.entries.get(&key) {
             Some(entry) => Ok(&entry.supervisor),
             None => Err(self.shutting_down(&key)),
         }
+    }
+
+    /// The route that stands for the key of `route`; one that shares its connection joins it.
+    fn host_of(&mut self, route: &Route) -> Route {
+        if *route.kind() == RouteKind::Session {
+            return route.clone();
+        }
+        if route.is_own() {
+            self.hosts.adopt(route);
+        }
+        let key = route.key();
+        let Some(entry) = self.backends.get(&key.backend_id) else { return route.clone() };
+        if let Some(host) = route.host() {
+            self.hosts.adopt(&host);
+        }
+        let host = self.hosts.of(key, &self.args.address, &entry.backend);
+        if !host.is(route) {
+            route.join(&host);
+        }
+        host
     }
 
     /// A Supervisor failed: a session that was served goes on with another one, which counts that. The Root waits
@@ -117,7 +138,7 @@ impl RegistryState {
             return Ok(entry.route.clone());
         }
         let backend = self.may_start(&key)?;
-        let route = Route::own(key, self.args.address.clone(), &backend);
+        let route = self.hosts.of(&key, &self.args.address, &backend);
         self.start(myself, route.clone(), backend, None).await?;
         Ok(route)
     }
@@ -137,7 +158,7 @@ impl RegistryState {
         }
         let known = self.backends.get(&key.backend_id).map(|entry| entry.backend.clone());
         let backend = known.unwrap_or_else(|| Arc::new(entry::unconfigured(&key, &self.args.config)));
-        let route = Route::own(key, self.args.address.clone(), &backend);
+        let route = self.hosts.of(&key, &self.args.address, &backend);
         self.start(myself, route.clone(), backend, Some(transport)).await?;
         Ok(route)
     }

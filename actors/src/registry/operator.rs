@@ -6,7 +6,6 @@ use std::sync::Arc;
 use super::{RegistryState, tell};
 use crate::error::EndCause;
 use crate::key::ConnectionKey;
-use crate::route::SessionEvent;
 use crate::supervisor::SupervisorMsg;
 
 /// The backends that an operator stopped: kept outside the Registry, since one that fails must not start them.
@@ -70,8 +69,7 @@ impl RegistryState {
             Order::Start => {}
             Order::End => {
                 let cause = EndCause::Operator;
-                entry.route.has_ended(cause);
-                entry.route.deliver(SessionEvent::Ended(cause));
+                entry.route.conclude(cause);
                 tell(&entry.supervisor, SupervisorMsg::Delete { cause, done: None });
             }
         }

@@ -13,7 +13,7 @@ pub trait SessionSink: Send + Sync + 'static {
 }
 
 /// See [`SessionSink`].
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum SessionEvent {
     /// A notification that belongs to no request of this session.
     Message(Bytes),

@@ -15,7 +15,7 @@ use crate::fault::{Fault, FaultReason};
 use crate::key::ConnectionKey;
 use crate::metadata::{Phase, Status};
 use crate::registry::{News, RegistryMsg};
-use crate::route::{Attached, SessionEvent};
+use crate::route::Attached;
 use crate::timer::Timer;
 
 impl SupervisorState {
@@ -66,7 +66,7 @@ impl SupervisorState {
         for item in self.room.take() {
             let message = match item {
                 Waiting::Request(pending) => ConnectionMsg::Request(pending),
-                Waiting::Notify(message) => ConnectionMsg::Notify(message),
+                Waiting::Notify(notice) => ConnectionMsg::Notify(notice),
             };
             // A Connection that died meanwhile gives requests back by dropping them.
             let _ = connection.send_message(message);
@@ -157,8 +157,7 @@ impl SupervisorState {
         tracing::warn!(event = "session.ended", backend = %key.backend_id, session = %key.session_hash(), reason = "version", "the restarted backend speaks {now}");
         self.end_launch("handshake_failed");
         self.news(News::Left);
-        self.args.route.has_ended(EndCause::Version);
-        self.args.route.deliver(SessionEvent::Ended(EndCause::Version));
+        self.args.route.conclude(EndCause::Version);
         self.on(myself, Event::Delete(EndCause::Version));
     }
 

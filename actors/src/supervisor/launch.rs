@@ -163,12 +163,7 @@ impl SupervisorState {
         if let Some(died_at) = self.died_at.take() {
             self.args.metrics.recovered(died_at.elapsed());
         }
-        self.args.route.update_record(|record| {
-            if record.first_result.is_empty() {
-                record.first_result = answer.clone();
-                record.stage = crate::session_record::Stage::Answered;
-            }
-        });
+        self.args.route.update_record(|record| record.first_answer(&answer));
         if let Some(current) = &mut self.current {
             current.ready = true;
         }

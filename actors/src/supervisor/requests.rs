@@ -6,11 +6,11 @@ use tokio::time::Instant;
 use super::machine::Event;
 use super::{SupervisorMsg, SupervisorState};
 use crate::connection::ConnectionMsg;
-use crate::error::{Overload, Refusal};
-use crate::message::{Envelope, cancelled_request_id};
+use crate::error::{EndCause, Overload, Refusal};
+use crate::message::cancelled_request_id;
 use crate::pending::Pending;
 use crate::registry::AttachReply;
-use crate::route::Attached;
+use crate::route::{Attached, Notice, Route};
 use crate::timer::Timer;
 
 impl SupervisorState {
@@ -32,6 +32,9 @@ impl SupervisorState {
         if let Err(refused) = self.machine.admits(Instant::now()) {
             return pending.refuse(self.refusal(refused));
         }
+        if let Some(cause) = pending.route().ended() {
+            return pending.refuse(Refusal::SessionEnded { backend: self.key().backend_id.clone(), cause });
+        }
         if self.machine.is_ready()
             && let Some(current) = &self.current
         {
@@ -50,16 +53,28 @@ impl SupervisorState {
         self.on(myself, Event::Wanted);
     }
 
-    pub(super) fn notify(&mut self, message: Envelope) {
+    /// A session that shares the connection has ended.
+    pub(super) fn leave(&mut self, route: Route, cause: EndCause) {
+        for pending in self.room.take_of(&route) {
+            pending.refuse(Refusal::SessionEnded { backend: self.key().backend_id.clone(), cause });
+        }
+        self.args.route.place().usage.set_queued(self.room.requests());
+        if let Some(current) = &self.current {
+            let _ = current.connection.send_message(ConnectionMsg::Leave { route, cause });
+        }
+    }
+
+    pub(super) fn notify(&mut self, notice: Notice) {
+        let Notice { route, message } = &notice;
         if message.method() == Some("notifications/cancelled")
-            && let Some(pending) = cancelled_request_id(&message).and_then(|id| self.room.cancel(id))
+            && let Some(pending) = cancelled_request_id(message).and_then(|id| self.room.cancel(route, id))
         {
             pending.refuse(Refusal::Cancelled);
             return self.args.route.place().usage.set_queued(self.room.requests());
         }
         match self.current.as_ref().filter(|_| self.machine.is_ready()) {
-            Some(current) => drop(current.connection.send_message(ConnectionMsg::Notify(message))),
-            None if !self.room.notify(message) => {
+            Some(current) => drop(current.connection.send_message(ConnectionMsg::Notify(notice))),
+            None if !self.room.notify(notice) => {
                 tracing::warn!(backend = %self.key().backend_id, "a notification was dropped: too many wait for the backend");
             }
             // No reason to launch: it is sent when a request has done so.

@@ -27,7 +27,7 @@ pub(crate) fn not_yet(config: &Config) -> (Vec<Fault>, Vec<Remark>) {
     }
     for (name, backend) in config.backends.iter().filter(|(_, backend)| !backend.disabled) {
         let at = KeyPath::of(&["backends", name]);
-        if backend.isolation != Isolation::Session {
+        if backend.isolation == Isolation::Request {
             accepted(at.key("isolation"), "every session has its own connection");
         }
         if backend.warm > 0 {

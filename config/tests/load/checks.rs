@@ -128,7 +128,7 @@ fn a_key_from_the_environment_is_kept_as_its_digest() {
 #[test]
 fn what_this_version_does_not_do_yet_is_said() {
     let text = "[telemetry]\notlp_endpoint = \"http://x:4318\"\n[groups]\ng = [\"a\"]\n\
-                [backends.a]\ncommand = \"x\"\nisolation = \"shared\"\nwarm = 2";
+                [backends.a]\ncommand = \"x\"\nisolation = \"request\"\nwarm = 2";
     let notes: Vec<_> = loaded(request("a.toml", text, &[])).notes.iter().map(ToString::to_string).collect();
     assert_eq!(notes.len(), 4, "{notes:?}");
     for place in [
@@ -140,6 +140,16 @@ fn what_this_version_does_not_do_yet_is_said() {
         let note = notes.iter().find(|note| note.starts_with(place));
         assert!(note.is_some_and(|note| note.contains("not yet in effect")), "{place}: {notes:?}");
     }
+}
+
+/// Users who are meant to be apart would share a process without a word.
+#[test]
+fn principals_without_keys_are_said_to_be_one() {
+    let text = "[backends.a]\ncommand = \"x\"\nisolation = \"principal\"";
+    let notes = |text: &str| loaded(request("a.toml", text, &[])).notes;
+    assert!(notes(text)[0].to_string().contains("share one connection"));
+    let keys = format!("[auth]\nkeys = [{{ id = \"a\", sha256 = \"{SHA}\" }}]\n{text}");
+    assert!(notes(&keys).is_empty());
 }
 
 #[test]

@@ -1,4 +1,4 @@
-use mcpvisor_actors::{CancellationToken, ConnectionKey, EndCause, Launcher, SessionRecord};
+use mcpvisor_actors::{CancellationToken, EndCause, Launcher, SessionRecord};
 use mcpvisor_config::{LoadRequest, Source, load};
 use tokio::sync::oneshot;
 
@@ -28,8 +28,7 @@ impl World {
     async fn session(&self, id: &str) -> Arc<Session> {
         let mailbox = Arc::new(Mailbox::default());
         let sink = Box::new(Sink(mailbox.clone()));
-        let key = ConnectionKey::new("one", id);
-        let route = self.launcher.route(key, SessionRecord::default(), sink).unwrap();
+        let route = self.launcher.route("one", id, SessionRecord::default(), sink).unwrap();
         let session = Arc::new(Session::new(id.into(), "p".into(), self.face.clone(), route, mailbox));
         assert!(self.sessions.spawn(session.clone()).await);
         let room = self.sessions.table().room().unwrap();

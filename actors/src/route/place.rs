@@ -1,0 +1,41 @@
+//! Where the actors of a key are now, and what they say of themselves.
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use mcpvisor_config::{Backend, Timeouts};
+use ractor::ActorRef;
+use tokio::time::Instant;
+
+use super::members::Members;
+use crate::connection::{ConnectionMsg, SafeTools};
+use crate::metadata::Status;
+use crate::supervisor::SupervisorMsg;
+use crate::usage::Usage;
+
+/// One per key; every route to the key shares it.
+pub(crate) struct Place {
+    pub(crate) connection: ArcSwapOption<ActorRef<ConnectionMsg>>,
+    pub(crate) supervisor: ArcSwapOption<ActorRef<SupervisorMsg>>,
+    pub(crate) status: ArcSwapOption<Status>,
+    pub(crate) max_error_count: u32,
+    pub(crate) usage: Usage,
+    /// As the backend's own tool list said, in whatever incarnation.
+    pub(crate) safe_tools: ArcSwap<SafeTools>,
+    pub(crate) timeouts: Timeouts,
+    /// The sessions that share the key; empty where it is one session's own.
+    pub(crate) members: Members,
+}
+
+impl Place {
+    pub(super) fn new(backend: &Backend) -> Self {
+        Self {
+            connection: ArcSwapOption::empty(),
+            supervisor: ArcSwapOption::empty(),
+            status: ArcSwapOption::empty(),
+            max_error_count: backend.pool.max_error_count,
+            usage: Usage::new(Instant::now()),
+            safe_tools: ArcSwap::default(),
+            timeouts: backend.timeouts,
+            members: Members::default(),
+        }
+    }
+}
