@@ -13,6 +13,7 @@ pub(crate) mod backoff;
 mod budget;
 mod events;
 mod launch;
+mod log;
 mod machine;
 mod orders;
 mod owed;

@@ -124,21 +124,7 @@ impl SupervisorState {
         self.args.metrics.fault(fault.reason);
         self.owed = Some(OwedRestart::new(fault.reason, self.args.metrics.clone()));
         self.last_fault = Some(fault.clone());
-        let key = self.key();
-        tracing::warn!(
-            event = "connection.lost",
-            backend = %key.backend_id,
-            session = %key.session_hash(),
-            incarnation = self.current.as_ref().map(|current| current.number),
-            pid = self.current.as_ref().and_then(|current| current.pid),
-            reason = fault.reason.as_str(),
-            exit_code = fault.exit_code,
-            signal = fault.signal,
-            error_count = self.errors() + 1,
-            max_error_count = self.args.backend.pool.max_error_count,
-            stderr_tail = fault.stderr_tail.as_deref().unwrap_or_default(),
-            "{}", fault.detail,
-        );
+        self.log_lost(fault);
     }
 
     /// The upstream lost its session, which is nobody's fault: a new one, and the replay.
@@ -282,32 +268,6 @@ impl SupervisorState {
             }
         }
         self.args.route.place().usage.set_queued(0);
-    }
-
-    pub(super) fn log_launch(&self, incarnation: u64) {
-        let key = self.key();
-        tracing::info!(event = "connection.launching", backend = %key.backend_id, session = %key.session_hash(), incarnation, restarts = self.restarts, "launching");
-    }
-
-    fn log_backoff(&self, until: Instant) {
-        let key = self.key();
-        let wait = until.saturating_duration_since(Instant::now());
-        tracing::info!(event = "connection.backing_off", backend = %key.backend_id, session = %key.session_hash(), wait_ms = wait.as_millis() as u64, error_count = self.errors(), "restarting after a backoff");
-    }
-
-    pub(super) fn log(&self, event: &'static str, reason: &'static str) {
-        let key = self.key();
-        let current = self.current.as_ref();
-        tracing::info!(
-            event,
-            backend = %key.backend_id,
-            session = %key.session_hash(),
-            incarnation = current.map(|current| current.number),
-            pid = current.and_then(|current| current.pid),
-            reason,
-            error_count = self.errors(),
-            "{event}",
-        );
     }
 }
 
