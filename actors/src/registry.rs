@@ -253,7 +253,7 @@ impl RegistryState {
     fn forget(&mut self, key: &ConnectionKey, supervisor: ActorId) -> Option<Entry> {
         let ours = self.entries.get(key).is_some_and(|entry| entry.supervisor.get_id() == supervisor);
         let entry = if ours { self.entries.remove(key) } else { None };
-        self.ticket_done(key);
+        self.launch_forgotten(key);
         self.report_empty();
         entry
     }

@@ -100,6 +100,8 @@ pub(crate) enum SupervisorMsg {
     Restart { by_hand: bool },
     /// An operator stopped the backend: finish and go, the session lives on.
     Stop,
+    /// An operator takes that back.
+    Start,
     /// An open transport takes the place of what there is.
     Set { transport: OpenTransport },
     /// The session is over.
@@ -255,7 +257,8 @@ impl Actor for Supervisor {
             SupervisorMsg::Evict => state.evict(&myself),
             SupervisorMsg::Resume => state.resume(&myself),
             SupervisorMsg::Restart { by_hand } => state.restart(&myself, by_hand),
-            SupervisorMsg::Stop => state.stop(&myself),
+            SupervisorMsg::Stop => state.on(&myself, Event::Stop),
+            SupervisorMsg::Start => state.on(&myself, Event::Start),
             SupervisorMsg::Set { transport } => state.set(&myself, transport),
             SupervisorMsg::Delete { cause, done } => {
                 state.ended.extend(done);

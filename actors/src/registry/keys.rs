@@ -14,6 +14,16 @@ use crate::metrics::BackendMetrics;
 use crate::route::{Route, RouteKind};
 use crate::supervisor::{Supervisor, SupervisorArgs, SupervisorMsg};
 
+/// What a Supervisor begins with.
+pub(super) enum First {
+    /// A launch, once somebody wants it.
+    Launch,
+    /// This transport, which is open already.
+    Transport(OpenTransport),
+    /// The count of the failure of the one before it.
+    Resume,
+}
+
 impl RegistryState {
     /// The Supervisor of the route's key: the one there is, or a new one.
     pub(super) async fn get_or_launch(
@@ -28,7 +38,7 @@ impl RegistryState {
         let host = self.host_of(route);
         if !self.entries.contains_key(&key) {
             let backend = self.may_start(&key)?;
-            self.start(myself, host, backend, None).await?;
+            self.start(myself, host, backend, First::Launch).await?;
         }
         match self.entries.get(&key) {
             Some(entry) => Ok(&entry.supervisor),
@@ -68,12 +78,8 @@ impl RegistryState {
         {
             return;
         }
-        let key = route.key().clone();
-        if self.start(myself, route, backend, None).await.is_ok()
-            && let Some(entry) = self.entries.get(&key)
-        {
-            tell(&entry.supervisor, SupervisorMsg::Resume);
-        }
+        // Refused only where the service ends.
+        let _ = self.start(myself, route, backend, First::Resume).await;
     }
 
     /// May this key be launched, by name and by number?
@@ -102,9 +108,10 @@ impl RegistryState {
         myself: &ActorRef<RegistryMsg>,
         route: Route,
         backend: Arc<Backend>,
-        transport: Option<OpenTransport>,
+        first: First,
     ) -> Result<(), Refusal> {
         let key = route.key().clone();
+        let resumed = matches!(first, First::Resume);
         let Some(root) = self.args.root.clone() else { return Err(self.shutting_down(&key)) };
         let launchable = self.backends.contains_key(&key.backend_id);
         let args = SupervisorArgs {
@@ -117,12 +124,16 @@ impl RegistryState {
             sweeper: self.args.sweeper.clone(),
             expose_stderr: self.args.config.telemetry.expose_stderr,
             drain_timeout: self.args.config.gateway.drain_timeout,
-            transport,
+            transport: if let First::Transport(transport) = first { Some(transport) } else { None },
             launchable,
         };
         // `pre_start` does nothing but build the state, so this neither waits nor fails for long.
         let spawned = Supervisor::spawn_linked(None, Supervisor, args, myself.get_cell()).await;
         let (supervisor, _) = spawned.map_err(|_| self.shutting_down(&key))?;
+        if resumed {
+            tell(&supervisor, SupervisorMsg::Resume);
+        }
+        // Not before: nothing may come to it first.
         route.place().supervisor.store(Some(Arc::new(supervisor.clone())));
         self.keys.insert(supervisor.get_id(), key.clone());
         self.entries.insert(key, Entry { supervisor, route, backend });
@@ -139,7 +150,7 @@ impl RegistryState {
         }
         let backend = self.may_start(&key)?;
         let route = self.hosts.of(&key, &self.args.address, &backend);
-        self.start(myself, route.clone(), backend, None).await?;
+        self.start(myself, route.clone(), backend, First::Launch).await?;
         Ok(route)
     }
 
@@ -159,7 +170,7 @@ impl RegistryState {
         let known = self.backends.get(&key.backend_id).map(|entry| entry.backend.clone());
         let backend = known.unwrap_or_else(|| Arc::new(entry::unconfigured(&key, &self.args.config)));
         let route = self.hosts.of(&key, &self.args.address, &backend);
-        self.start(myself, route.clone(), backend, Some(transport)).await?;
+        self.start(myself, route.clone(), backend, First::Transport(transport)).await?;
         Ok(route)
     }
 }

@@ -39,6 +39,15 @@ impl RegistryState {
         }
     }
 
+    /// The Supervisor is gone, and will say no more of its launch.
+    pub(super) fn launch_forgotten(&mut self, key: &ConnectionKey) {
+        if let Some(entry) = self.backends.get_mut(&key.backend_id) {
+            entry.learn(key, News::Left, Instant::now());
+            entry.release(key);
+            self.admit(&key.backend_id);
+        }
+    }
+
     /// What a launch, or the end of an incarnation, says of the backend.
     pub(super) fn learn(&mut self, myself: &ActorRef<RegistryMsg>, key: &ConnectionKey, news: News) {
         let backend = &key.backend_id;

@@ -66,7 +66,7 @@ impl RegistryState {
         match order {
             Order::Restart => tell(&entry.supervisor, SupervisorMsg::Restart { by_hand: true }),
             Order::Stop => tell(&entry.supervisor, SupervisorMsg::Stop),
-            Order::Start => {}
+            Order::Start => tell(&entry.supervisor, SupervisorMsg::Start),
             Order::End => {
                 let cause = EndCause::Operator;
                 entry.route.conclude(cause);

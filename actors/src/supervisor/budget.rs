@@ -64,15 +64,21 @@ impl Budget {
         self.ready_since = Some(now);
     }
 
-    /// An incarnation ended without a fault.
-    pub(crate) fn ended(&mut self) {
+    /// An incarnation ended without a fault. What had healed by then stays healed.
+    pub(crate) fn ended(&mut self, now: Instant, pool: &Pool) {
+        if self.quiet(now, pool) {
+            self.errors = 0;
+            self.stops = 0;
+        }
+        if self.steady(now) {
+            self.streak = 0;
+        }
         self.ready_since = None;
     }
 
     /// A fault ended the incarnation. `random` in 0..1 spreads the restarts of many keys.
     pub(crate) fn fault(&mut self, now: Instant, pool: &Pool, backoff: &Backoff, random: f64) -> Verdict {
-        let steady = self.ready_since.is_some_and(|since| now.saturating_duration_since(since) >= STEADY);
-        self.streak = if steady { 1 } else { self.streak.saturating_add(1) };
+        self.streak = if self.steady(now) { 1 } else { self.streak.saturating_add(1) };
         self.count(now, pool);
         self.ready_since = None;
         if self.errors > pool.max_error_count {
@@ -128,6 +134,10 @@ impl Budget {
         self.stops = self.stops.saturating_add(1);
         let factor = 1_u32.checked_shl(self.stops.saturating_sub(1)).unwrap_or(u32::MAX);
         pool.cooldown.saturating_mul(factor).min(pool.cooldown_max.max(pool.cooldown))
+    }
+
+    fn steady(&self, now: Instant) -> bool {
+        self.ready_since.is_some_and(|since| now.saturating_duration_since(since) >= STEADY)
     }
 
     fn quiet(&self, now: Instant, pool: &Pool) -> bool {
@@ -215,6 +225,26 @@ mod tests {
         assert_eq!(budget.fault(now, &pool, &BACKOFF, 0.0), Verdict::Restart(secs(2)));
         budget.ready(now);
         assert_eq!(budget.fault(now + STEADY, &pool, &BACKOFF, 0.0), Verdict::Restart(Duration::ZERO));
+    }
+
+    /// A session that was well for hours would be stopped for errors of long ago, only because it was evicted since.
+    #[tokio::test(start_paused = true)]
+    async fn what_had_healed_before_an_eviction_stays_healed() {
+        let start = Instant::now();
+        let pool = Pool { max_error_count: 9, ..POOL };
+        let mut budget = Budget::default();
+        for _ in 0..4 {
+            budget.fault(start, &pool, &BACKOFF, 0.0);
+        }
+        let mut early = budget.clone();
+        budget.ready(start);
+        budget.ended(start + pool.reset_after, &pool);
+        assert_eq!(budget.errors(start + pool.reset_after, &pool), 0);
+        let verdict = budget.fault(start + pool.reset_after, &pool, &BACKOFF, 0.0);
+        assert_eq!(verdict, Verdict::Restart(Duration::ZERO));
+        early.ready(start);
+        early.ended(start + secs(1), &pool);
+        assert_eq!(early.errors(start + pool.reset_after, &pool), 4, "it had not healed");
     }
 
     #[tokio::test(start_paused = true)]

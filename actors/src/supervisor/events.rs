@@ -161,7 +161,10 @@ impl SupervisorState {
     pub(super) fn concluded(&mut self, myself: &ActorRef<SupervisorMsg>, incarnation: u64) {
         if self.is_current(incarnation) {
             self.current = None;
-            self.news(News::Left);
+            // The news of a launch that has begun meanwhile come after this.
+            if self.launch.is_none() {
+                self.news(News::Left);
+            }
             self.on(myself, Event::Gone);
         }
     }

@@ -56,7 +56,8 @@ impl SupervisorState {
             Some(Launch::Queued { seat, .. }) => seat,
             other => {
                 self.launch = other;
-                return self.return_ticket();
+                self.return_ticket();
+                return self.news(News::Left);
             }
         };
         self.timers.ticket = None;
@@ -199,12 +200,14 @@ impl SupervisorState {
     /// Gives up a launch before or while it runs. False: there is no incarnation to wait for.
     pub(super) fn abandon(&mut self) -> bool {
         let queued = matches!(self.launch, Some(Launch::Queued { .. }));
-        if self.launch.is_some() {
-            self.news(News::Left);
-        }
+        let launching = self.launch.is_some();
         self.end_launch("cancelled");
         if queued {
             self.return_ticket();
+        }
+        // After the ticket: else this very key might be given the next one.
+        if launching {
+            self.news(News::Left);
         }
         match &self.current {
             Some(current) => {

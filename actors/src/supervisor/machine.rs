@@ -126,6 +126,7 @@ impl Machine {
             Event::EvictRefused => self.evict_refused(),
             Event::Replace => self.replace(),
             Event::Restart { by_hand } => self.restart(by_hand),
+            Event::Start => self.start(),
             Event::Renew => self.renew(),
             Event::Gone => self.gone(waiting, now),
             Event::BackoffOver if self.state == State::BackingOff => self.launch(),

@@ -54,10 +54,6 @@ impl SupervisorState {
         self.ordered = follows.then_some(reason);
     }
 
-    pub(super) fn stop(&mut self, myself: &ActorRef<SupervisorMsg>) {
-        self.on(myself, Event::Stop);
-    }
-
     /// What does not end in order is killed early enough to be gone by the deadline.
     pub(super) fn drain(&mut self, myself: &ActorRef<SupervisorMsg>, deadline: Instant) {
         let by = deadline.checked_sub(SWEEP).unwrap_or(deadline);

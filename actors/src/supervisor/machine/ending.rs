@@ -65,10 +65,7 @@ impl Machine {
             }
             State::Launching | State::Held { .. } => self.launch_anew(),
             State::BackingOff | State::New | State::Stopped { .. } => self.launch(),
-            State::Draining(Retire::Evict | Retire::Limit | Retire::Stop) => {
-                self.state = State::Draining(Retire::Restart);
-                Vec::new()
-            }
+            State::Draining(Retire::Evict | Retire::Limit | Retire::Stop) => self.retire_for_another(),
             State::Draining(_) => Vec::new(),
         }
     }
@@ -92,12 +89,27 @@ impl Machine {
             }
             // Nobody has asked for it yet.
             State::New => Vec::new(),
-            State::Draining(Retire::Evict | Retire::Limit | Retire::Stop) if by_hand => {
-                self.state = State::Draining(Retire::Restart);
-                Vec::new()
+            State::Draining(Retire::Limit) if by_hand => {
+                self.budget.forgive();
+                self.retire_for_another()
             }
+            State::Draining(Retire::Evict | Retire::Stop) if by_hand => self.retire_for_another(),
             State::Draining(_) => Vec::new(),
         }
+    }
+
+    /// An operator's stop is taken back while the connection still drains.
+    pub(super) fn start(&mut self) -> Vec<Effect> {
+        if self.state == State::Draining(Retire::Stop) {
+            return self.retire_for_another();
+        }
+        Vec::new()
+    }
+
+    /// It is being retired already; said again, since a Connection may just be refusing to be evicted.
+    fn retire_for_another(&mut self) -> Vec<Effect> {
+        self.state = State::Draining(Retire::Restart);
+        vec![Effect::Retire(Retire::Restart)]
     }
 
     fn launch_anew(&mut self) -> Vec<Effect> {
@@ -108,7 +120,7 @@ impl Machine {
     /// Only a retiring key waits for its processes; elsewhere the next launch waits by itself.
     pub(super) fn gone(&mut self, waiting: bool, now: Instant) -> Vec<Effect> {
         let State::Draining(cause) = self.state else { return Vec::new() };
-        self.budget.ended();
+        self.budget.ended(now, &self.pool);
         match cause {
             Retire::Restart => self.launch(),
             Retire::Evict if waiting => self.launch(),

@@ -49,6 +49,8 @@ pub(crate) enum Event<'a> {
     Restart { by_hand: bool },
     /// An operator stopped the backend.
     Stop,
+    /// An operator takes that back.
+    Start,
     /// The backend's breaker is open, or lets another key try first: no launch before then.
     Held(Instant),
     /// A launch ticket came.

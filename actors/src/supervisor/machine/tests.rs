@@ -191,7 +191,7 @@ async fn another_transport_is_launched_once_the_retiring_one_is_gone() {
     let mut failed = World::launching();
     failed.fault();
     for mut world in [evicted, limited, failed] {
-        assert_eq!(world.on(Event::Replace), []);
+        assert_eq!(world.on(Event::Replace), [Effect::Retire(Retire::Restart)]);
         assert!(world.machine.admits(world.now).is_ok());
         assert_eq!(world.on(Event::Gone), [Effect::Launch]);
     }
@@ -263,4 +263,25 @@ async fn an_answer_that_comes_too_late_opens_nothing() {
     for mut world in [World::backing_off(), World::stopped(), World::ready()] {
         assert_eq!(world.on(Event::Ready), []);
     }
+}
+
+/// A connection that refuses to be evicted in the moment of a restart would be kept and never used again.
+#[tokio::test(start_paused = true)]
+async fn a_restart_that_meets_an_eviction_retires_it_all_the_same() {
+    let mut world = World::ready();
+    world.on(Event::Evict);
+    assert_eq!(world.on(Event::Restart { by_hand: true }), [Effect::Retire(Retire::Restart)]);
+    assert_eq!(world.on(Event::EvictRefused), []);
+    assert_eq!(world.on(Event::Gone), [Effect::Launch]);
+}
+
+/// An operator's start would have no effect until the last call of the stopped server is done.
+#[tokio::test(start_paused = true)]
+async fn a_start_takes_back_a_stop_that_still_drains() {
+    let mut world = World::ready();
+    world.on(Event::Stop);
+    assert_eq!(world.machine.admits(world.now), Err(Refused::Operator));
+    assert_eq!(world.on(Event::Start), [Effect::Retire(Retire::Restart)]);
+    assert!(world.machine.admits(world.now).is_ok());
+    assert_eq!(world.on(Event::Gone), [Effect::Launch]);
 }
