@@ -7,14 +7,18 @@
 //!   the backend cannot have seen.
 //! * Dies when: all that belongs to the incarnation is gone, and everybody has been told how it ended.
 
+mod announcement;
 mod asked;
+mod capabilities;
 mod ending;
 mod failures;
 mod handshake;
 mod in_flight;
 mod inbound;
+mod loss;
 mod outbound;
 mod queue;
+mod replay;
 mod retirement;
 mod safe_tools;
 mod shaking;
@@ -28,7 +32,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::time::Instant;
 
 use crate::error::EndCause;
-use crate::fault::{Fault, FaultReason};
+use crate::fault::Fault;
 use crate::link::duplex::{self, OpenTransport};
 use crate::link::stdio::{self, Launch};
 use crate::link::{Events, Link, LinkEvent, upstream};
@@ -44,6 +48,7 @@ use asked::Asked;
 use handshake::Handshake;
 pub(crate) use handshake::own_initialize;
 use in_flight::InFlight;
+pub(crate) use loss::Loss;
 use queue::Queue;
 pub(crate) use safe_tools::SafeTools;
 use shared::Shared;
@@ -258,14 +263,6 @@ impl ConnectionState {
     fn wake_at(&mut self, at: Instant) {
         if self.tick.as_ref().is_none_or(|timer| timer.deadline() > at) {
             self.tick = Some(Timer::at(at, self.myself.clone(), ConnectionMsg::Tick));
-        }
-    }
-
-    fn launch_late(&mut self) {
-        if matches!(self.life, Life::Opening | Life::Shaking(_)) {
-            let limit = self.backend.timeouts.launch;
-            let text = format!("no answer to initialize within {limit:?} (timeouts.launch)");
-            self.broken(Fault::new(FaultReason::LaunchTimeout, text));
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What the tree counts. Names are complete here; their help stands in [`CATALOGUE`].
 
+mod method;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,6 +11,7 @@ use metrics::{Gauge, Histogram, counter, gauge, histogram};
 
 use crate::fault::FaultReason;
 use crate::metadata::Phase;
+pub use method::method_label;
 
 /// What a metric is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +69,11 @@ pub const CATALOGUE: &[(&str, MetricKind, &str)] = &[
         "mcpvisor_recovery_duration_seconds",
         MetricKind::Histogram,
         "From the death of an incarnation to ready again",
+    ),
+    (
+        "mcpvisor_replays_total",
+        MetricKind::Counter,
+        "Handshakes replayed for a session that went on: all of it (ok), without some (partial), or not (failed)",
     ),
     ("mcpvisor_idle_evictions_total", MetricKind::Counter, "Connections closed because nobody used them"),
     ("mcpvisor_requests_lost_total", MetricKind::Counter, "Requests answered backend_lost"),
@@ -149,6 +157,11 @@ impl BackendMetrics {
         histogram!("mcpvisor_recovery_duration_seconds", "backend" => self.backend.clone()).record(took);
     }
 
+    pub(crate) fn replayed(&self, result: &'static str) {
+        counter!("mcpvisor_replays_total", "backend" => self.backend.clone(), "result" => result)
+            .increment(1);
+    }
+
     pub(crate) fn evicted(&self) {
         counter!("mcpvisor_idle_evictions_total", "backend" => self.backend.clone()).increment(1);
     }
@@ -207,6 +220,9 @@ pub(crate) fn start_at_zero(backend: &Arc<str>) {
         counter!("mcpvisor_retries_total", "backend" => backend.clone(), "result" => result).absolute(0);
     }
     metrics.breaker(false);
+    for result in ["ok", "partial", "failed"] {
+        counter!("mcpvisor_replays_total", "backend" => backend.clone(), "result" => result).absolute(0);
+    }
     for kind in ["expected", "unexpected"] {
         counter!("mcpvisor_exits_total", "backend" => backend.clone(), "kind" => kind).absolute(0);
     }
@@ -247,46 +263,4 @@ pub(crate) fn operation(
         });
         histogram.record(took);
     });
-}
-
-/// The methods of the specification; anything else is `_OTHER`, so that clients cannot make labels.
-pub fn method_label(method: &str) -> &'static str {
-    const KNOWN: [&str; 24] = [
-        "initialize",
-        "ping",
-        "tools/list",
-        "tools/call",
-        "resources/list",
-        "resources/templates/list",
-        "resources/read",
-        "resources/subscribe",
-        "resources/unsubscribe",
-        "prompts/list",
-        "prompts/get",
-        "completion/complete",
-        "logging/setLevel",
-        "sampling/createMessage",
-        "elicitation/create",
-        "roots/list",
-        "tasks/get",
-        "tasks/list",
-        "tasks/result",
-        "tasks/cancel",
-        "notifications/initialized",
-        "notifications/cancelled",
-        "notifications/progress",
-        "notifications/roots/list_changed",
-    ];
-    KNOWN.into_iter().find(|known| *known == method).unwrap_or("_OTHER")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_client_cannot_make_labels() {
-        assert_eq!(method_label("tools/call"), "tools/call");
-        assert_eq!(method_label("tools/call2"), "_OTHER");
-    }
 }

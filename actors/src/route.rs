@@ -17,6 +17,7 @@ use mcpvisor_config::Backend;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use crate::connection::Loss;
 use crate::error::{EndCause, Refusal};
 use crate::fault::{Fault, FaultReason};
 use crate::key::ConnectionKey;
@@ -201,6 +202,11 @@ impl Route {
         &self.0.kind
     }
 
+    /// Whether the session has been served: by the connection of now, or by one before it.
+    pub(crate) fn is_established(&self) -> bool {
+        !self.0.record.load().first_result.is_empty()
+    }
+
     pub(crate) fn is_own(&self) -> bool {
         self.0.kind == RouteKind::Own
     }
@@ -250,6 +256,25 @@ impl Route {
         let for_one = matches!(event, SessionEvent::ServerRequest { .. });
         let members = if self.is_own() && !for_one { self.place().members.all() } else { Vec::new() };
         members.iter().filter(|member| member.deliver(event.clone())).count() > 0
+    }
+
+    /// Everybody who hears what is said to this one.
+    pub(crate) fn listeners(&self) -> Vec<Route> {
+        if self.is_own() { self.place().members.all() } else { vec![self.clone()] }
+    }
+
+    /// Notes why clients will find the memory of their server empty. The first cause stays: what the launches
+    /// after it ran into lost nothing.
+    pub(crate) fn memory_lost(&self, loss: Loss) {
+        let place = self.place();
+        if self.is_established() && place.loss.load().is_none() {
+            place.loss.store(Some(loss.into()));
+        }
+    }
+
+    /// What is to be told of it, once.
+    pub(crate) fn loss_to_tell(&self) -> Option<Arc<Loss>> {
+        self.place().loss.swap(None)
     }
 
     /// Error count and limit, as last published.

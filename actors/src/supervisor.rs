@@ -188,7 +188,7 @@ impl Actor for Supervisor {
         _: ActorRef<SupervisorMsg>,
         args: SupervisorArgs,
     ) -> Result<SupervisorState, ActorProcessingErr> {
-        let established = !args.route.record().first_result.is_empty();
+        let established = args.route.is_established();
         let budget = args.route.record().budget.clone();
         let mut state = SupervisorState {
             machine: Machine::new(args.backend.pool, args.backend.backoff, established, budget),

@@ -81,7 +81,8 @@ async fn serve(
         let (status, result) = match (head.split(' ').next().unwrap(), method) {
             ("POST", "initialize") => {
                 initialized.fetch_add(1, Relaxed);
-                (200, json!({ "protocolVersion": "2025-11-25", "capabilities": {} }))
+                let capabilities = json!({ "logging": {}, "tools": { "listChanged": true } });
+                (200, json!({ "protocolVersion": "2025-11-25", "capabilities": capabilities }))
             }
             ("POST", "notifications/initialized") => (202, Value::Null),
             ("POST", method) => reply(method, &message),
@@ -208,6 +209,46 @@ async fn a_cancelled_request_does_not_stay_open_at_the_upstream() {
     let Exchange::Answer(Err(Refusal::Cancelled)) = exchange.await.unwrap() else { panic!("not cancelled") };
     eventually("the call is given up", async || upstream.waiting.load(Relaxed) == 0).await;
     launcher.close().await;
+}
+
+/// A client would take an answer from an empty memory for one of the server that it knew.
+#[tokio::test]
+async fn a_client_is_told_of_the_new_session_before_it_is_answered_from_it() {
+    let calls = AtomicUsize::new(0);
+    let upstream = Upstream::start(move |what, _| match what {
+        "tools/call" if calls.fetch_add(1, Relaxed) == 0 => (404, Value::Null),
+        "tools/call" => (200, json!({ "content": [] })),
+        _ => (405, Value::Null),
+    })
+    .await;
+    let launcher = launcher(&upstream.config("")).await;
+    let record = SessionRecord::new("p", message::request(0, "initialize", &json!({})));
+    let (said, heard) = std::sync::mpsc::channel();
+    let route = launcher.route("b", "s", record, Box::new(Listener(said))).unwrap();
+    route.attach().await.unwrap();
+    route.notify(Envelope::parse(message::notification("notifications/initialized", None)).unwrap());
+    let call = message::request(7, "tools/call", &json!({ "name": "x" }));
+    let Exchange::Answer(Ok(_)) = route.request(Envelope::parse(call).unwrap()).await.unwrap() else {
+        panic!("not answered")
+    };
+    let messages: Vec<Value> =
+        heard.try_iter().map(|message| serde_json::from_slice(&message).unwrap()).collect();
+    let methods: Vec<_> = messages.iter().map(|message| message["method"].as_str().unwrap()).collect();
+    assert_eq!(methods, ["notifications/message", "notifications/tools/list_changed"]);
+    let text =
+        "backend 'b' no longer knew the session, and was given a new one; what it kept in memory is lost";
+    assert_eq!(messages[0]["params"]["data"], text);
+    launcher.close().await;
+}
+
+/// Keeps what the backend says of its own accord.
+struct Listener(std::sync::mpsc::Sender<bytes::Bytes>);
+
+impl SessionSink for Listener {
+    fn deliver(&self, event: SessionEvent) {
+        let SessionEvent::Message(message) = event else { panic!("{event:?}") };
+        self.0.send(message).unwrap();
+    }
 }
 
 struct Deaf;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use mcpvisor_config::Retry;
 use tokio::time::Instant;
 
-use super::{ConnectionMsg, ConnectionState, Life};
+use super::{ConnectionMsg, ConnectionState, Life, Loss};
 use crate::error::Refusal;
 use crate::fault::{Fault, FaultReason};
 use crate::message;
@@ -39,7 +39,7 @@ impl ConnectionState {
         }
         let wait = fault.reason == FaultReason::Eof
             && self.link.as_ref().is_some_and(|link| link.stderr().is_some());
-        self.life = Life::Dying { fault, settled: false };
+        self.dying(fault);
         if wait { self.wait_for_other_half() } else { self.last_words() }
     }
 
@@ -71,8 +71,18 @@ impl ConnectionState {
         if launching {
             fault.detail.push_str(", before it had answered initialize");
         }
-        self.life = Life::Dying { fault, settled: false };
+        self.dying(fault);
         self.wait_for_other_half();
+    }
+
+    /// From here on nothing is served.
+    fn dying(&mut self, fault: Fault) {
+        if let Life::Shaking(handshake) = &self.life
+            && handshake.is_replay()
+        {
+            self.replay_failed(fault.reason.as_str());
+        }
+        self.life = Life::Dying { fault, settled: false };
     }
 
     fn wait_for_other_half(&mut self) {
@@ -106,6 +116,7 @@ impl ConnectionState {
         fault.stderr_tail = stderr.filter(|text| !text.is_empty());
         let fault = Arc::new(fault);
         let told = self.told(&fault);
+        self.route.memory_lost(Loss::Fault(fault.clone()));
         let (seen, mut unseen) = self.in_flight.take();
         let mut lost = 0;
         for mut flight in seen {

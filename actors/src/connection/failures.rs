@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{ConnectionState, Life};
+use super::{ConnectionState, Life, Loss};
 use crate::error::{Overload, Refusal};
 use crate::fault::{Fault, FaultReason};
 use crate::link::RequestFailure;
@@ -14,7 +14,7 @@ impl ConnectionState {
         if let Life::Shaking(handshake) = &mut self.life {
             if handshake.waiting == Some(request) {
                 if handshake.answer.is_some() {
-                    return self.skip();
+                    return self.step_over(false);
                 }
                 let fault = match failure {
                     RequestFailure::Counted(fault) | RequestFailure::Refused(fault) => fault,
@@ -65,6 +65,7 @@ impl ConnectionState {
                 false => seen.push(flight),
             }
         }
+        self.route.memory_lost(Loss::Upstream);
         let fault = Arc::new(Fault::new(FaultReason::HttpStatus, "the upstream lost its session (HTTP 404)"));
         for mut flight in seen {
             self.record(&flight, "backend_lost");

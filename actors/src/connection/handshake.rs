@@ -41,9 +41,13 @@ pub(super) struct Handshake {
     version: Option<String>,
     own: bool,
     steps: VecDeque<Step>,
-    /// The request of ours that waits for its answer, and whether it is `initialize`.
+    /// The request of ours that waits for its answer.
     pub(super) waiting: Option<u64>,
+    /// What `initialize` was answered with, once it was.
     pub(super) answer: Option<Bytes>,
+    /// The step that waits for its answer.
+    step: Option<&'static str>,
+    failed: Vec<&'static str>,
 }
 
 impl Handshake {
@@ -59,7 +63,13 @@ impl Handshake {
             steps.extend(record.subscriptions.iter().map(subscribe));
         }
         let version = record.protocol_version();
-        Self { initialize: record.initialize.clone(), version, own, steps, waiting: None, answer: None }
+        let (waiting, answer, step, failed) = Default::default();
+        Self { initialize: record.initialize.clone(), version, own, steps, waiting, answer, step, failed }
+    }
+
+    /// Whether the session was served before, by another incarnation.
+    pub(super) fn is_replay(&self) -> bool {
+        self.version.is_some()
     }
 
     /// The client's own `initialize`, but for the id.
@@ -98,7 +108,31 @@ impl Handshake {
 
     /// What to say next; `None`: all is said.
     pub(super) fn next(&mut self) -> Option<Step> {
-        self.steps.pop_front()
+        let next = self.steps.pop_front();
+        self.step = match &next {
+            Some(Step::Request(method, _)) => Some(method),
+            _ => None,
+        };
+        next
+    }
+
+    /// The step that waited is over. One that failed is no reason to lose the session.
+    pub(super) fn step_over(&mut self, done: bool) {
+        self.waiting = None;
+        self.failed.extend(self.step.take().filter(|_| !done));
+    }
+
+    /// There is no time for the rest.
+    pub(super) fn give_up_steps(&mut self) {
+        self.step_over(false);
+        while self.next().is_some() {
+            self.step_over(false);
+        }
+    }
+
+    /// The steps that came to nothing.
+    pub(super) fn failed(&self) -> &[&'static str] {
+        &self.failed
     }
 }
 
@@ -138,6 +172,35 @@ mod tests {
         assert_eq!(full.next(), Some(Step::Initialized));
         assert!(matches!(full.next(), Some(Step::Request("logging/setLevel", _))));
         assert_eq!(full.next(), None);
+    }
+
+    #[test]
+    fn steps_that_fail_are_remembered_and_the_rest_is_still_said() {
+        let mut before = record(Stage::Initialized);
+        before.subscriptions = [&b"{\"uri\":\"a\"}"[..], b"{\"uri\":\"b\"}"].map(Bytes::from_static).into();
+        let mut replay = Handshake::new(&before, false);
+        assert_eq!(replay.next(), Some(Step::Initialized));
+        replay.next();
+        replay.step_over(true);
+        replay.next();
+        replay.step_over(false);
+        assert!(matches!(replay.next(), Some(Step::Request("resources/subscribe", _))));
+        assert_eq!(replay.failed(), ["resources/subscribe"]);
+
+        let mut hangs = Handshake::new(&before, false);
+        hangs.next();
+        hangs.next();
+        hangs.give_up_steps();
+        assert_eq!(hangs.next(), None);
+        assert_eq!(hangs.failed(), ["logging/setLevel", "resources/subscribe", "resources/subscribe"]);
+    }
+
+    #[test]
+    fn only_a_session_that_was_served_before_is_replayed() {
+        let mut record = record(Stage::New);
+        assert!(!Handshake::new(&record, false).is_replay() && !Handshake::new(&record, true).is_replay());
+        record.first_result = answer(r#""result":{"protocolVersion":"2025-06-18"}"#).bytes().clone();
+        assert!(Handshake::new(&record, false).is_replay());
     }
 
     #[test]

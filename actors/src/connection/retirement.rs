@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::{ConnectionState, Life};
+use super::{ConnectionState, Life, Loss};
 use crate::error::Refusal;
 use crate::fault::{Fault, FaultReason};
 use crate::supervisor::{Retire, SupervisorMsg, Waiting};
@@ -18,6 +18,12 @@ impl ConnectionState {
         }
         if cause == Retire::Evict {
             return self.evict();
+        }
+        match cause {
+            Retire::Restart => self.route.memory_lost(Loss::Restart),
+            Retire::Stop => self.route.memory_lost(Loss::Stop),
+            Retire::Limit => self.route.memory_lost(Loss::Limit),
+            Retire::Drain | Retire::Delete(_) | Retire::Evict => {}
         }
         self.life = Life::Retiring { cause, by };
         if cause == Retire::Restart {
@@ -44,6 +50,7 @@ impl ConnectionState {
         let key = self.route.key();
         tracing::info!(event = "connection.evicted", backend = %key.backend_id, session = %key.session_hash(), incarnation = self.incarnation, reason = "idle", "connection.evicted");
         self.metrics.evicted();
+        self.route.memory_lost(Loss::Idle);
         self.close();
     }
 

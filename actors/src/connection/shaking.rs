@@ -3,9 +3,9 @@
 use super::handshake::{Handshake, Step, Verdict};
 use super::shared::Shared;
 use super::{ConnectionState, Life};
-use crate::fault::Fault;
+use crate::fault::{Fault, FaultReason};
 use crate::link::{Link, Sent};
-use crate::message::{self, Envelope};
+use crate::message::{self, Envelope, Kind};
 use crate::supervisor::SupervisorMsg;
 
 impl ConnectionState {
@@ -34,7 +34,7 @@ impl ConnectionState {
             return;
         }
         if handshake.answer.is_some() {
-            return self.skip();
+            return self.step_over(answer.kind() == Kind::Result);
         }
         match handshake.verdict(answer) {
             Verdict::Established(version) => {
@@ -50,6 +50,7 @@ impl ConnectionState {
                 self.tell(SupervisorMsg::Answered { incarnation, answer, accepted: false });
             }
             Verdict::VersionChanged(now) => {
+                self.replay_failed("version");
                 self.tell(SupervisorMsg::VersionChanged { incarnation: self.incarnation, now });
             }
             Verdict::Failed(fault) => self.broken(fault),
@@ -58,11 +59,28 @@ impl ConnectionState {
 
     /// Goes on after a step of the replay, however that ended: a failed setLevel or subscribe is a partial
     /// replay, and no reason to lose the session.
-    pub(super) fn skip(&mut self) {
+    pub(super) fn step_over(&mut self, done: bool) {
         if let Life::Shaking(handshake) = &mut self.life {
-            handshake.waiting = None;
+            handshake.step_over(done);
         }
         self.shake();
+    }
+
+    /// The time for the launch is over. A backend that has answered `initialize` serves: what it did not answer
+    /// after that are steps of a replay, and no answer is as good as a refusal.
+    pub(super) fn launch_late(&mut self) {
+        match &mut self.life {
+            Life::Shaking(handshake) if handshake.answer.is_some() => {
+                handshake.give_up_steps();
+                self.shake();
+            }
+            Life::Opening | Life::Shaking(_) => {
+                let limit = self.backend.timeouts.launch;
+                let text = format!("no answer to initialize within {limit:?} (timeouts.launch)");
+                self.broken(Fault::new(FaultReason::LaunchTimeout, text));
+            }
+            _ => {}
+        }
     }
 
     /// Says what is left to say, up to the next answer to wait for.
@@ -91,6 +109,9 @@ impl ConnectionState {
         if let Some(shared) = &mut self.shared {
             *shared = Shared::of(&self.route.place().members.all());
         }
+        if handshake.is_replay() {
+            self.replayed(&handshake);
+        }
         let answer = handshake.answer.unwrap_or_default();
         self.tell(SupervisorMsg::Answered { incarnation: self.incarnation, answer, accepted: true });
     }
@@ -110,7 +131,7 @@ impl ConnectionState {
     fn check(&mut self, sent: Sent) {
         if sent == Sent::Full {
             let text = "the backend does not read, and what waits for it passed limits.max_message_bytes";
-            self.broken(Fault::new(crate::fault::FaultReason::WriteStalled, text));
+            self.broken(Fault::new(FaultReason::WriteStalled, text));
         }
     }
 

@@ -6,7 +6,7 @@ use ractor::ActorRef;
 use tokio::time::Instant;
 
 use super::members::Members;
-use crate::connection::{ConnectionMsg, SafeTools};
+use crate::connection::{ConnectionMsg, Loss, SafeTools};
 use crate::metadata::Status;
 use crate::supervisor::SupervisorMsg;
 use crate::usage::Usage;
@@ -21,6 +21,8 @@ pub(crate) struct Place {
     /// As the backend's own tool list said, in whatever incarnation.
     pub(crate) safe_tools: ArcSwap<SafeTools>,
     pub(crate) timeouts: Timeouts,
+    /// Why the memory of the last incarnation is gone, until the clients have been told.
+    pub(super) loss: ArcSwapOption<Loss>,
     /// The sessions that share the key; empty where it is one session's own.
     pub(crate) members: Members,
 }
@@ -35,6 +37,7 @@ impl Place {
             usage: Usage::new(Instant::now()),
             safe_tools: ArcSwap::default(),
             timeouts: backend.timeouts,
+            loss: ArcSwapOption::empty(),
             members: Members::default(),
         }
     }

@@ -9,7 +9,7 @@ use super::machine::{Effect, Event, Refused, Retire};
 use super::owed::OwedRestart;
 use super::waiting_room::Waiting;
 use super::{SupervisorMsg, SupervisorState};
-use crate::connection::ConnectionMsg;
+use crate::connection::{ConnectionMsg, Loss};
 use crate::error::{EndCause, Refusal};
 use crate::fault::{Fault, FaultReason};
 use crate::key::ConnectionKey;
@@ -124,6 +124,8 @@ impl SupervisorState {
         self.args.metrics.fault(fault.reason);
         self.owed = Some(OwedRestart::new(fault.reason, self.args.metrics.clone()));
         self.last_fault = Some(fault.clone());
+        // A Connection that failed by a bug of ours could not say so itself.
+        self.args.route.memory_lost(Loss::Fault(fault.clone()));
         self.log_lost(fault);
     }
 
