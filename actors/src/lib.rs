@@ -16,7 +16,8 @@
 //!
 //! **One crash**: the link reports → the Connection answers what the backend may have seen and gives back
 //! the rest → the process task sweeps what is left → the Supervisor counts, backs off, launches, replays the
-//! handshake from the [`SessionRecord`], sends what waited, and publishes the new Connection.
+//! handshake from the [`SessionRecord`], tells the client what is lost, sends what waited, and publishes the
+//! new Connection.
 //!
 //! There are no locks: state belongs to actors, and what many read (a published address, a status, usage
 //! counts) is swapped or counted atomically. Policy is pure (`supervisor::machine`, `supervisor::budget`,

@@ -40,8 +40,12 @@ struct World {
 impl World {
     /// One connection with room for one request in flight; the others queue.
     async fn new() -> Self {
-        let text = "[backends.b]\ncommand = \"/nowhere\"\nlimits.max_in_flight = 1\n";
-        let file = mcpvisor_config::Source::Text { name: "t.toml".into(), text: text.into() };
+        Self::with("command = \"/nowhere\"\n").await
+    }
+
+    async fn with(settings: &str) -> Self {
+        let text = format!("[backends.b]\n{settings}limits.max_in_flight = 1\n");
+        let file = mcpvisor_config::Source::Text { name: "t.toml".into(), text };
         let request = mcpvisor_config::LoadRequest { files: vec![file], ..Default::default() };
         let config = mcpvisor_config::load(request).unwrap().config;
         let launcher = Launcher::new(config, CancellationToken::new()).await.unwrap();
@@ -121,6 +125,34 @@ async fn a_registry_that_panics_loses_nobody() {
     world.in_flight_and_queued().await;
     assert!(world.launcher.address().send(RegistryMsg::Panic).is_ok());
     world.each_gets_one_typed_answer(exchanges).await;
+}
+
+/// A bug of ours would give a client a server with an empty memory, which it has ruled out.
+#[tokio::test]
+async fn a_session_that_ends_with_its_connection_is_not_launched_anew_after_a_panic() {
+    for supervisor in [true, false] {
+        let folder = tempfile::TempDir::new().unwrap();
+        let trace = folder.path().join("launched");
+        let command = format!("command = \"touch\"\nargs = [{trace:?}]\n");
+        let world = World::with(&format!("{command}on_restart = \"end_session\"\n")).await;
+        let exchanges = world.send_four();
+        world.in_flight_and_queued().await;
+        if supervisor {
+            let supervisor = world.route.place().supervisor.load_full().unwrap();
+            supervisor.send_message(SupervisorMsg::Panic).unwrap_or_else(|_| panic!("delivered"));
+        } else {
+            assert!(world.launcher.address().send(RegistryMsg::Panic).is_ok());
+        }
+        let mut reasons = Vec::new();
+        for exchange in exchanges {
+            let answer = tokio::time::timeout(Duration::from_secs(20), exchange).await;
+            let Ok(Ok(Exchange::Answer(Err(refusal)))) = answer else { panic!("{answer:?}") };
+            reasons.push(refusal.reason());
+        }
+        assert_eq!(reasons, ["panic", "end_session", "end_session", "end_session"]);
+        world.launcher.close().await;
+        assert!(!trace.exists(), "it was launched");
+    }
 }
 
 /// Supervision that cannot help gives up, visibly, and does not restart for ever.

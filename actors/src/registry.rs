@@ -149,7 +149,7 @@ impl Actor for Registry {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             RegistryMsg::Attach { route, reply } => match state.get_or_launch(&myself, &route).await {
-                Ok(supervisor) => tell(supervisor, SupervisorMsg::Attach { reply }),
+                Ok(supervisor) => tell(supervisor, SupervisorMsg::Attach { route, reply }),
                 Err(refusal) => drop(reply.send(Err(refusal))),
             },
             RegistryMsg::Open { key, reply } => drop(reply.send(state.open(&myself, key).await)),

@@ -181,16 +181,22 @@ impl Route {
         let _ = self.0.ended.set(cause);
     }
 
-    /// The session, or every session that shares the connection, is over, and told so.
-    pub(crate) fn conclude(&self, cause: EndCause) {
+    /// The session, or every session that shares the connection, is over.
+    pub(crate) fn all_have_ended(&self, cause: EndCause) {
         self.has_ended(cause);
         for member in self.place().members.all() {
             member.has_ended(cause);
         }
+    }
+
+    /// The same, and they are told so.
+    pub(crate) fn conclude(&self, cause: EndCause) {
+        self.all_have_ended(cause);
         self.deliver(SessionEvent::Ended(cause));
     }
 
-    pub(crate) fn ended(&self) -> Option<EndCause> {
+    /// Why the session is over, once it is: nothing is launched for it any more, and its requests are refused.
+    pub fn ended(&self) -> Option<EndCause> {
         self.0.ended.get().copied()
     }
 

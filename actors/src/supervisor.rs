@@ -19,6 +19,7 @@ mod orders;
 mod owed;
 mod refusals;
 mod requests;
+mod session_end;
 mod waiting_room;
 
 use std::sync::Arc;
@@ -53,7 +54,7 @@ use waiting_room::WaitingRoom;
 /// What a Supervisor is told.
 pub(crate) enum SupervisorMsg {
     /// Somebody wants the answer to `initialize`.
-    Attach { reply: AttachReply },
+    Attach { route: Route, reply: AttachReply },
     /// A request that found no Connection, or that one gave back.
     Request(Pending),
     /// A notification that found no Connection.
@@ -82,6 +83,8 @@ pub(crate) enum SupervisorMsg {
     VersionChanged { incarnation: u64, now: String },
     /// A Connection would not be evicted, since a request had arrived.
     EvictRefused { incarnation: u64 },
+    /// A Connection closes for want of use, and its session with it (`on_restart = "end_session"`).
+    SessionIdle { incarnation: u64 },
     /// The Root: the transport of the incarnation and all its processes are gone.
     Gone { incarnation: u64 },
     /// The Connection, after that: everybody has been told how it ended.
@@ -140,7 +143,7 @@ pub(crate) struct SupervisorState {
     args: SupervisorArgs,
     machine: Machine,
     room: WaitingRoom,
-    attached: Vec<AttachReply>,
+    attached: Vec<(Route, AttachReply)>,
     launch: Option<Launch>,
     attempts: u64,
     current: Option<Incarnation>,
@@ -219,7 +222,7 @@ impl Actor for Supervisor {
         state: &mut SupervisorState,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            SupervisorMsg::Attach { reply } => state.attach(&myself, reply),
+            SupervisorMsg::Attach { route, reply } => state.attach(&myself, route, reply),
             SupervisorMsg::Request(pending) => state.request(&myself, pending),
             SupervisorMsg::Notify(notice) => state.notify(notice),
             SupervisorMsg::Leave { route, cause } => state.leave(route, cause),
@@ -245,6 +248,7 @@ impl Actor for Supervisor {
                 state.on(&myself, Event::EvictRefused);
             }
             SupervisorMsg::EvictRefused { .. } => {}
+            SupervisorMsg::SessionIdle { incarnation } => state.session_idle(&myself, incarnation),
             SupervisorMsg::Gone { incarnation } => state.gone(&myself, incarnation),
             SupervisorMsg::Concluded { incarnation } => state.concluded(&myself, incarnation),
             SupervisorMsg::BackoffOver => state.on(&myself, Event::BackoffOver),

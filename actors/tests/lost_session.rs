@@ -241,6 +241,31 @@ async fn a_client_is_told_of_the_new_session_before_it_is_answered_from_it() {
     launcher.close().await;
 }
 
+/// The session of a client that wants none without a memory would be given an empty one.
+#[tokio::test]
+async fn a_session_that_ends_with_its_upstreams_session_gets_no_new_one() {
+    let upstream = Upstream::start(|what, message| match what {
+        "tools/call" if message["params"]["name"] == "slow" => SILENCE,
+        "tools/call" => (404, Value::Null),
+        _ => (405, Value::Null),
+    })
+    .await;
+    let launcher = launcher(&upstream.config("on_restart = \"end_session\"")).await;
+    let connection = launcher.get_or_launch_for_session("b", "s").await.unwrap();
+    let slow = tokio::spawn({
+        let connection = connection.clone();
+        async move { connection.request("tools/call", &json!({ "name": "slow" })).await }
+    });
+    eventually("a call is in flight", async || upstream.waiting.load(Relaxed) == 1).await;
+    for answer in [connection.request("tools/call", &json!({ "name": "x" })).await, slow.await.unwrap()] {
+        let refusal = answer.unwrap_err();
+        assert_eq!((refusal.kind(), refusal.reason()), ("session_ended", "end_session"));
+    }
+    eventually("forgotten", async || launcher.list().await.is_empty()).await;
+    assert_eq!(upstream.initialized(), 1);
+    launcher.close().await;
+}
+
 /// Keeps what the backend says of its own accord.
 struct Listener(std::sync::mpsc::Sender<bytes::Bytes>);
 

@@ -103,6 +103,38 @@ async fn record_error_counts_and_stops_past_the_limit() {
     pool.stop().await;
 }
 
+/// A caller would go on with a server that has forgotten what they did, or could never begin anew.
+#[tokio::test]
+async fn a_session_that_ends_with_its_server_is_over_for_its_handles_only() {
+    let launcher =
+        launcher(&backend("b", &[], "on_restart = \"end_session\"\npool.max_error_count = 0")).await;
+    let stopped = launcher.get_or_launch_for_session("b", "stopped").await.unwrap();
+    launcher.pool().record_error("b", "stopped").await;
+    let killed = launcher.get_or_launch_for_session("b", "killed").await.unwrap();
+    kill_9(pid(&killed).await);
+    for (session, connection) in [("stopped", stopped), ("killed", killed)] {
+        eventually("forgotten", async || launcher.pool().get("b", session).await.is_none()).await;
+        let refusal = connection.request("ping", &json!({})).await.unwrap_err();
+        assert_eq!((refusal.kind(), refusal.reason()), ("session_ended", "end_session"));
+        let anew = launcher.get_or_launch_for_session("b", session).await.unwrap();
+        assert_eq!(call(&anew, "counter", json!({})).await.unwrap(), "1");
+    }
+    launcher.close().await;
+}
+
+/// Who puts another transport in its place knows what is lost, and would be left with none.
+#[tokio::test]
+async fn a_transport_set_in_place_of_another_ends_no_session() {
+    let launcher = launcher(&backend("b", &[], "on_restart = \"end_session\"")).await;
+    let connection = launcher.get_or_launch_for_session("b", "s").await.unwrap();
+    let pid = pid(&connection).await;
+    launcher.pool().set("b", "s", in_process()).await.unwrap();
+    eventually("the old one is gone", async || !exists(pid)).await;
+    let answer = connection.request("anything", &json!({"x": 1})).await.unwrap();
+    assert!(String::from_utf8_lossy(&answer).contains(r#""x":1"#), "{answer:?}");
+    launcher.close().await;
+}
+
 #[tokio::test]
 async fn list_and_size_tell_all_connections_in_order() {
     let pool = pool().await;

@@ -42,6 +42,11 @@ impl Inbound<'_> {
         if session.face().name != self.face.name {
             return Err(Rejection::no_such_session());
         }
+        if let Some(cause) = session.route().ended() {
+            // Whoever ended it tells the session as well, but a client may be faster.
+            self.front.sessions.end(&session, cause);
+            return Err(Rejection::no_such_session());
+        }
         self.check_version(&session, id)?;
         session.touch();
         Ok(session)

@@ -11,7 +11,7 @@ use super::body::{self, HttpResponse};
 use super::inbound::{Inbound, SESSION_HEADER};
 use super::measure::{Operation, count_refusal};
 use super::rejection::{INTERNAL_ERROR, Rejection};
-use super::session::{Mailbox, Room, Session, SessionMsg, Sink, Table};
+use super::session::{Mailbox, Room, Session, SessionMsg, Sessions, Sink};
 use super::version::Version;
 
 /// When it may be worth trying again where there are too many sessions: some end all the time.
@@ -47,7 +47,7 @@ pub(crate) async fn initialize(inbound: Inbound<'_>, message: Envelope) -> Resul
 /// A session that is being made. Dropped before it was accepted (an error, or a client that has gone),
 /// it leaves nothing behind.
 struct Opening<'a> {
-    table: &'a Arc<Table>,
+    sessions: &'a Sessions,
     session: Arc<Session>,
     /// Given away once the session is accepted.
     room: Option<Room>,
@@ -66,7 +66,7 @@ impl<'a> Opening<'a> {
         let route = route.map_err(|refusal| Rejection::refused(id, StatusCode::NOT_FOUND, &refusal))?;
         let (principal, face) = (inbound.principal.clone(), inbound.face.clone());
         let session = Arc::new(Session::new(name, principal, face, route, mailbox));
-        let opening = Self { table: sessions.table(), session: session.clone(), room: Some(room) };
+        let opening = Self { sessions, session: session.clone(), room: Some(room) };
         if !sessions.spawn(session).await {
             return Err(internal(id.unwrap_or(b"null")));
         }
@@ -79,7 +79,11 @@ impl<'a> Opening<'a> {
         self.session.negotiate(version.as_deref().unwrap_or_default());
         self.session.touch();
         if let Some(room) = self.room.take() {
-            self.table.insert(self.session.clone(), room);
+            self.sessions.table().insert(self.session.clone(), room);
+        }
+        // Its backend may have ended it again before there was anything in the table to take out.
+        if let Some(cause) = self.session.route().ended() {
+            self.sessions.end(&self.session, cause);
         }
         self.session.version()
     }

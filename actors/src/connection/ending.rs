@@ -3,17 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mcpvisor_config::Retry;
+use mcpvisor_config::{OnRestart, Retry};
 use tokio::time::Instant;
 
+use super::in_flight::Flight;
 use super::{ConnectionMsg, ConnectionState, Life, Loss};
-use crate::error::Refusal;
+use crate::error::{EndCause, Refusal};
 use crate::fault::{Fault, FaultReason};
 use crate::message;
 use crate::pending::Pending;
 use crate::process::ExitStatus;
 use crate::route::SessionEvent;
-use crate::supervisor::{SupervisorMsg, Waiting};
+use crate::supervisor::{Retire, SupervisorMsg, Waiting};
 use crate::timer::Timer;
 
 /// An exit and the end of the stream come together, in any order; so long is one waited for after the
@@ -82,7 +83,21 @@ impl ConnectionState {
         {
             self.replay_failed(fault.reason.as_str());
         }
+        // A transport may be waiting to take the place of one that is replaced by hand.
+        if !matches!(self.life, Life::Retiring { cause: Retire::Restart, .. }) {
+            self.end_session();
+        }
         self.life = Life::Dying { fault, settled: false };
+    }
+
+    /// Marks the session as over if it ends with its connection (`on_restart = "end_session"`), before anybody is
+    /// answered: whoever asks after that answer must find it so. The Supervisor tells the session.
+    pub(super) fn end_session(&self) -> bool {
+        let ends = self.backend.on_restart == OnRestart::EndSession && self.route.is_established();
+        if ends {
+            self.route.all_have_ended(EndCause::EndSession);
+        }
+        ends
     }
 
     fn wait_for_other_half(&mut self) {
@@ -115,10 +130,21 @@ impl ConnectionState {
         self.link = None;
         fault.stderr_tail = stderr.filter(|text| !text.is_empty());
         let fault = Arc::new(fault);
-        let told = self.told(&fault);
         self.route.memory_lost(Loss::Fault(fault.clone()));
         let (seen, mut unseen) = self.in_flight.take();
-        let mut lost = 0;
+        unseen.extend(self.answer_lost(seen, &self.told(&fault)));
+        self.forget_questions();
+        // The Supervisor hears of the end before it gets back what it must keep until the next start.
+        self.tell(SupervisorMsg::Fault { incarnation: self.incarnation, fault });
+        self.give_back(unseen);
+        if self.gone {
+            self.conclude();
+        }
+    }
+
+    /// Answers what the backend had when it was lost; what may safely be sent once more comes back.
+    pub(super) fn answer_lost(&self, seen: Vec<Flight>, told: &Arc<Fault>) -> Vec<Pending> {
+        let (mut again, mut lost) = (Vec::new(), 0);
         for mut flight in seen {
             self.record(&flight, "backend_lost");
             if flight.cancelled {
@@ -127,20 +153,14 @@ impl ConnectionState {
                 let backend = self.route.key().backend_id.clone();
                 flight.pending.refuse(Refusal::SessionEnded { backend, cause });
             } else if self.is_safe(&flight.pending) && flight.pending.retry() {
-                unseen.push(flight.pending);
+                again.push(flight.pending);
             } else {
                 lost += 1;
-                flight.pending.refuse(self.lost(&told));
+                flight.pending.refuse(self.lost(told));
             }
         }
         self.metrics.lost(lost);
-        self.forget_questions();
-        // The Supervisor hears of the end before it gets back what it must keep until the next start.
-        self.tell(SupervisorMsg::Fault { incarnation: self.incarnation, fault });
-        self.give_back(unseen);
-        if self.gone {
-            self.conclude();
-        }
+        again
     }
 
     /// The transport is gone. Its end is often seen a moment before its cause has been made out.

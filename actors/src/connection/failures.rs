@@ -66,15 +66,9 @@ impl ConnectionState {
             }
         }
         self.route.memory_lost(Loss::Upstream);
+        self.end_session();
         let fault = Arc::new(Fault::new(FaultReason::HttpStatus, "the upstream lost its session (HTTP 404)"));
-        for mut flight in seen {
-            self.record(&flight, "backend_lost");
-            if !flight.cancelled && self.is_safe(&flight.pending) && flight.pending.retry() {
-                unseen.push(flight.pending);
-            } else {
-                flight.pending.refuse(self.lost(&fault));
-            }
-        }
+        unseen.extend(self.answer_lost(seen, &fault));
         self.forget_questions();
         self.tell(SupervisorMsg::Renew { incarnation: self.incarnation });
         self.give_back(unseen);

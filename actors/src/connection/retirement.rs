@@ -51,6 +51,9 @@ impl ConnectionState {
         tracing::info!(event = "connection.evicted", backend = %key.backend_id, session = %key.session_hash(), incarnation = self.incarnation, reason = "idle", "connection.evicted");
         self.metrics.evicted();
         self.route.memory_lost(Loss::Idle);
+        if self.end_session() {
+            self.tell(SupervisorMsg::SessionIdle { incarnation: self.incarnation });
+        }
         self.close();
     }
 

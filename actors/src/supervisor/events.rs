@@ -45,7 +45,7 @@ impl SupervisorState {
                 self.timers.backoff = Some(Timer::at(until, myself.clone(), SupervisorMsg::BackoffOver));
             }
             Effect::Refuse(refused) => self.refuse_all(refused),
-            Effect::Stopped { fatal } => self.stopped(fatal),
+            Effect::Stopped { fatal } => self.stopped(myself, fatal),
             Effect::End => {
                 self.abandon_restart();
                 let may_end = RegistryMsg::MayEnd { key: self.key().clone(), supervisor: myself.get_id() };
@@ -60,7 +60,7 @@ impl SupervisorState {
             return;
         };
         let record = self.args.route.record();
-        for reply in self.attached.drain(..) {
+        for (_, reply) in self.attached.drain(..) {
             let _ = reply.send(Ok(Attached { answer: record.first_result.clone(), accepted: true }));
         }
         for item in self.room.take() {
@@ -117,6 +117,9 @@ impl SupervisorState {
             self.count_fault(&fault);
             self.died_at.get_or_insert_with(Instant::now);
         }
+        if self.ends_with_connection() {
+            return self.end_session(myself, EndCause::EndSession, "its connection was lost");
+        }
         self.on(myself, Event::Fault { fault: &fault, random: random() });
     }
 
@@ -134,19 +137,6 @@ impl SupervisorState {
         if self.is_current(incarnation) {
             self.on(myself, Event::Renew);
         }
-    }
-
-    /// A session cannot go on in another protocol version: its client has agreed to the first one.
-    pub(super) fn version_changed(&mut self, myself: &ActorRef<SupervisorMsg>, incarnation: u64, now: &str) {
-        if !self.is_launching(incarnation) {
-            return;
-        }
-        let key = self.key();
-        tracing::warn!(event = "session.ended", backend = %key.backend_id, session = %key.session_hash(), reason = "version", "the restarted backend speaks {now}");
-        self.end_launch("handshake_failed");
-        self.news(News::Left);
-        self.args.route.conclude(EndCause::Version);
-        self.on(myself, Event::Delete(EndCause::Version));
     }
 
     /// The Connection may still be making out how its transport ended; it has the last word.
@@ -171,19 +161,7 @@ impl SupervisorState {
         }
     }
 
-    /// The key ends before its restart has begun.
-    fn abandon_restart(&mut self) {
-        let Some(owed) = self.owed.take() else { return };
-        owed.abandoned(match self.machine.retiring() {
-            _ if !self.machine.is_established() => "never_initialised",
-            Some(Retire::Drain) => "drain",
-            Some(Retire::Delete(_)) => "delete",
-            Some(Retire::Evict) => "evict",
-            _ => "superseded",
-        });
-    }
-
-    fn stopped(&mut self, fatal: bool) {
+    fn stopped(&mut self, myself: &ActorRef<SupervisorMsg>, fatal: bool) {
         self.args.metrics.stopped(fatal);
         if let Some(owed) = self.owed.take() {
             owed.stopped();
@@ -191,6 +169,9 @@ impl SupervisorState {
         self.ordered = None;
         self.died_at = None;
         self.log("connection.stopped", if fatal { "fatal" } else { "max_error_count" });
+        if self.ends_with_connection() {
+            self.end_session(myself, EndCause::EndSession, "its connection was stopped");
+        }
     }
 
     /// The Registry has forgotten the key; what reached us meanwhile goes back to it.
@@ -200,8 +181,8 @@ impl SupervisorState {
                 self.args.route.reroute(pending);
             }
         }
-        for reply in self.attached.drain(..) {
-            self.args.route.reattach(reply);
+        for (route, reply) in self.attached.drain(..) {
+            route.reattach(reply);
         }
         for done in self.ended.drain(..) {
             let _ = done.send(true);
@@ -255,7 +236,7 @@ impl SupervisorState {
     }
 
     pub(super) fn refuse_all(&mut self, refused: Refused) {
-        for reply in std::mem::take(&mut self.attached) {
+        for (_, reply) in std::mem::take(&mut self.attached) {
             let _ = reply.send(Err(self.refusal(refused)));
         }
         // A failed attempt is no reason to give up requests of a session that has been served.

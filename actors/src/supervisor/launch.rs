@@ -27,6 +27,9 @@ pub(super) enum Launch {
 impl SupervisorState {
     /// Asks for a seat. What is asked for and no longer wanted is given back when it comes.
     pub(super) fn launch(&mut self, myself: &ActorRef<SupervisorMsg>) {
+        if self.ends_with_connection() {
+            return self.end_session(myself, EndCause::EndSession, "it would have to be launched again");
+        }
         let attempt = self.attempts;
         self.attempts += 1;
         self.launch = Some(Launch::Claiming { attempt });
@@ -124,7 +127,7 @@ impl SupervisorState {
         let retry_after = self.args.backend.timeouts.launch;
         let (backend, what) = (self.key().backend_id.clone(), Overload::Tickets);
         let refusal = Refusal::Overloaded { backend, what, retry_after };
-        for reply in self.attached.drain(..) {
+        for (_, reply) in self.attached.drain(..) {
             let _ = reply.send(Err(refusal.clone()));
         }
         if !self.machine.is_established() {
@@ -154,7 +157,7 @@ impl SupervisorState {
         if !accepted {
             self.end_launch("handshake_failed");
             self.news(News::Left);
-            for reply in self.attached.drain(..) {
+            for (_, reply) in self.attached.drain(..) {
                 let _ = reply.send(Ok(crate::route::Attached { answer: answer.clone(), accepted: false }));
             }
             return self.on(myself, Event::Delete(EndCause::EndSession));

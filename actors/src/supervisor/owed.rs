@@ -3,6 +3,8 @@
 //! Every counted fault ends in exactly one of: a restart begun, a stop, a restart abandoned, a key that is still
 //! backing off. Operators add these up, so none may be forgotten, whatever becomes of the Supervisor.
 
+use super::SupervisorState;
+use super::machine::Retire;
 use crate::fault::FaultReason;
 use crate::metrics::BackendMetrics;
 
@@ -33,6 +35,20 @@ impl OwedRestart {
     /// Nobody wants it any more; `why` is of the closed set of `mcpvisor_restarts_abandoned_total`.
     pub(super) fn abandoned(mut self, why: &'static str) {
         self.abandoned = why;
+    }
+}
+
+impl SupervisorState {
+    /// The key ends before its restart has begun.
+    pub(super) fn abandon_restart(&mut self) {
+        let Some(owed) = self.owed.take() else { return };
+        owed.abandoned(match self.machine.retiring() {
+            _ if !self.machine.is_established() => "never_initialised",
+            Some(Retire::Drain) => "drain",
+            Some(Retire::Delete(_)) => "delete",
+            Some(Retire::Evict) => "evict",
+            _ => "superseded",
+        });
     }
 }
 

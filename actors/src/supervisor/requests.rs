@@ -3,7 +3,7 @@
 use ractor::ActorRef;
 use tokio::time::Instant;
 
-use super::machine::Event;
+use super::machine::{Event, Refused};
 use super::{SupervisorMsg, SupervisorState};
 use crate::connection::ConnectionMsg;
 use crate::error::{EndCause, Overload, Refusal};
@@ -14,8 +14,12 @@ use crate::route::{Attached, Notice, Route};
 use crate::timer::Timer;
 
 impl SupervisorState {
-    pub(super) fn attach(&mut self, myself: &ActorRef<SupervisorMsg>, reply: AttachReply) {
+    pub(super) fn attach(&mut self, myself: &ActorRef<SupervisorMsg>, route: Route, reply: AttachReply) {
         if let Err(refused) = self.machine.admits(Instant::now()) {
+            if matches!(refused, Refused::Ended(_)) && route.ended().is_none() {
+                // A new session on a key that others shared: it waits for the end of what they had.
+                return self.attached.push((route, reply));
+            }
             let _ = reply.send(Err(self.refusal(refused)));
             return;
         }
@@ -24,7 +28,7 @@ impl SupervisorState {
             let _ = reply.send(Ok(Attached { answer, accepted: true }));
             return;
         }
-        self.attached.push(reply);
+        self.attached.push((route, reply));
         self.on(myself, Event::Wanted);
     }
 

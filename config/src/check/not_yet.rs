@@ -3,7 +3,7 @@
 
 use crate::error::{Fault, NoteKind, Remark};
 use crate::key_path::KeyPath;
-use crate::{Backend, Config, Isolation, OnRestart, Protocol, Transport, UpstreamKind};
+use crate::{Backend, Config, Isolation, Protocol, Transport, UpstreamKind};
 
 /// What is refused and what is only said.
 pub(crate) fn not_yet(config: &Config) -> (Vec<Fault>, Vec<Remark>) {
@@ -32,9 +32,6 @@ pub(crate) fn not_yet(config: &Config) -> (Vec<Fault>, Vec<Remark>) {
         }
         if backend.warm > 0 {
             accepted(at.key("warm"), "no processes are kept in reserve");
-        }
-        if backend.on_restart == OnRestart::EndSession {
-            accepted(at.key("on_restart"), "the session goes on, its handshake is replayed");
         }
         if backend.keep_while_streaming {
             accepted(at.key("keep_while_streaming"), "an open stream does not keep an idle connection");

@@ -70,6 +70,13 @@ impl Sessions {
         started.await.is_ok()
     }
 
+    /// The session is over: nobody finds it any more, and its streams end.
+    pub(crate) fn end(&self, session: &Session, cause: EndCause) {
+        if self.table.remove(session.id(), cause).is_some() {
+            session.send(SessionMsg::End);
+        }
+    }
+
     /// Ends every session's actor, and with it its streams; returns when they are gone.
     pub(crate) async fn stop(&self) {
         self.stopping.cancel();

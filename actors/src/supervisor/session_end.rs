@@ -1,0 +1,51 @@
+//! The ends of a session that come from its backend.
+
+use mcpvisor_config::OnRestart;
+use ractor::ActorRef;
+
+use super::machine::Event;
+use super::{SupervisorMsg, SupervisorState};
+use crate::error::EndCause;
+use crate::registry::News;
+
+impl SupervisorState {
+    /// Whether the session is over now that its connection is (`on_restart = "end_session"`). Not if an open
+    /// transport was put in its place on purpose: whoever did that knows what is lost.
+    pub(super) fn ends_with_connection(&self) -> bool {
+        let meant = self.args.backend.on_restart == OnRestart::EndSession && self.args.transport.is_none();
+        // A session that was deleted ends by that.
+        let open = self.args.route.ended().is_none_or(|cause| cause == EndCause::EndSession);
+        meant && open && self.args.route.is_established()
+    }
+
+    /// Ends the session although nobody asked for that.
+    pub(super) fn end_session(&mut self, myself: &ActorRef<SupervisorMsg>, cause: EndCause, why: &str) {
+        let key = self.key();
+        tracing::warn!(event = "session.ended", backend = %key.backend_id, session = %key.session_hash(), reason = %cause, "{why}");
+        self.over(myself, cause);
+    }
+
+    /// Nothing is launched for it any more: what waits is refused, and its client is told by 404.
+    fn over(&mut self, myself: &ActorRef<SupervisorMsg>, cause: EndCause) {
+        self.args.route.conclude(cause);
+        self.on(myself, Event::Delete(cause));
+    }
+
+    /// A session cannot go on in another protocol version: its client has agreed to the first one.
+    pub(super) fn version_changed(&mut self, myself: &ActorRef<SupervisorMsg>, incarnation: u64, now: &str) {
+        if self.is_launching(incarnation) {
+            self.end_launch("handshake_failed");
+            self.news(News::Left);
+            self.end_session(myself, EndCause::Version, &format!("the restarted backend speaks {now}"));
+        }
+    }
+
+    /// The Connection closes for want of use, and its session is not to lose its memory in silence.
+    pub(super) fn session_idle(&mut self, myself: &ActorRef<SupervisorMsg>, incarnation: u64) {
+        if self.is_current(incarnation) && self.ends_with_connection() {
+            let (key, cause) = (self.key(), EndCause::EndSession);
+            tracing::info!(event = "session.ended", backend = %key.backend_id, session = %key.session_hash(), reason = %cause, "nobody used its connection");
+            self.over(myself, cause);
+        }
+    }
+}
