@@ -11,7 +11,7 @@ use common::{Ask, Client, Service, backend, code, eventually, kill_9, reason, te
 use serde_json::json;
 
 const END: &str = "on_restart = \"end_session\"\n";
-const QUICK_EVICTION: &str = "pool.idle_timeout = \"300ms\"\npool.cleanup_interval = \"100ms\"\n";
+const EVICTION: &str = "pool.idle_timeout = \"1s\"\npool.cleanup_interval = \"100ms\"\n";
 
 /// A client would go on with a server that has forgotten what they did, or wait for one that never comes.
 #[tokio::test]
@@ -55,7 +55,7 @@ async fn a_crash_ends_the_session_and_all_that_waits_in_it() {
 /// What nobody used for a while would come back empty, without a word.
 #[tokio::test]
 async fn an_eviction_ends_the_session() {
-    let service = Service::start(&backend("a", &[], &format!("{END}{QUICK_EVICTION}"))).await;
+    let service = Service::start(&backend("a", &[], &format!("{END}{EVICTION}"))).await;
     let client = Client::open(&service, "a").await;
     let mut stream = client.stream().await;
     assert_eq!(client.text("counter", json!({})).await, "1");
@@ -125,13 +125,13 @@ async fn all_who_share_a_server_end_with_it_and_a_newcomer_gets_another() {
 /// A request that meets the eviction would start a new server: the one thing that must not happen.
 #[tokio::test]
 async fn a_request_that_meets_the_eviction_never_finds_an_empty_memory() {
-    let settings = format!("{END}pool.idle_timeout = \"250ms\"\npool.cleanup_interval = \"25ms\"\n");
+    let settings = format!("{END}pool.idle_timeout = \"500ms\"\npool.cleanup_interval = \"25ms\"\n");
     let service = Service::start(&backend("a", &[], &settings)).await;
     let live = async |number: u64| {
         let client = Client::open(&service, "a").await;
-        for count in 1..=12 {
+        for count in 1..=6 {
             // Around the time in which the janitor looks, which is what is tried out here.
-            tokio::time::sleep(Duration::from_millis(230 + (number * 7 + count * 3) % 50)).await;
+            tokio::time::sleep(Duration::from_millis(480 + (number * 7 + count * 3) % 50)).await;
             let message = client.message("tools/call", json!({ "name": "counter", "arguments": {} }));
             let reply = client.post(&message).await;
             if reply.status == 404 {

@@ -260,9 +260,9 @@ impl RegistryState {
 
     fn clean_up(&mut self, interval: Duration) {
         self.hosts.forget_unused(|key| self.entries.contains_key(key));
-        for (key, entry) in &self.entries {
+        for entry in self.entries.values() {
             let turn = entry.backend.pool.cleanup_interval == interval;
-            if turn && janitor::due(&entry.metadata(key), &entry.backend) {
+            if turn && janitor::due(entry.seen(), &entry.backend) {
                 tell(&entry.supervisor, SupervisorMsg::Evict);
             }
         }

@@ -156,7 +156,12 @@ impl Route {
 
     /// Says whether the session has a stream for what belongs to no request.
     pub fn set_stream_open(&self, open: bool) {
-        self.0.stream_open.store(open, Relaxed);
+        let place = self.place();
+        let was_open = self.0.stream_open.swap(open, Relaxed);
+        if was_open && place.keep_while_streaming {
+            // It was a use, and has lasted until now: a client that is about to open the next finds its server.
+            place.usage.touch(Instant::now());
+        }
     }
 
     pub(crate) fn is_stream_open(&self) -> bool {

@@ -26,7 +26,7 @@ impl Usage {
         }
     }
 
-    /// A request in either direction, or its progress.
+    /// A request in either direction, its answer, or its progress; with subscriptions any message of the backend.
     pub(crate) fn touch(&self, now: Instant) {
         let since = now.saturating_duration_since(self.base).as_millis() as u64;
         self.last_used.fetch_max(since, Relaxed);

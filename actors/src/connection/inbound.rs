@@ -19,8 +19,14 @@ impl ConnectionState {
             (Life::Over | Life::Closing | Life::Opening, _) => {}
             (Life::Shaking(_), Kind::Result | Kind::Error) => self.handshake_answer(&message),
             (_, Kind::Result | Kind::Error) => self.answer(&message),
-            (_, Kind::Request) => self.asked_by_backend(&message, via),
-            (_, Kind::Notification) => self.told_by_backend(&message, via),
+            (_, Kind::Request) => {
+                self.heard();
+                self.asked_by_backend(&message, via);
+            }
+            (_, Kind::Notification) => {
+                self.heard();
+                self.told_by_backend(&message, via);
+            }
         }
     }
 
@@ -85,7 +91,6 @@ impl ConnectionState {
     fn told_by_backend(&mut self, message: &Envelope, via: Option<u64>) {
         match message.method() {
             Some("notifications/progress") => {
-                self.route.place().usage.touch(Instant::now());
                 let Some(token) = progress_token(message) else { return };
                 let wire = match self.shared {
                     Some(_) => sharing::request_of_token(token),
@@ -93,8 +98,10 @@ impl ConnectionState {
                 };
                 // Progress of a request that has been answered is nobody's any more.
                 let Some(wire) = wire else { return };
-                let until = Instant::now() + self.backend.timeouts.request;
                 let Some(flight) = self.in_flight.get_mut(wire) else { return };
+                let now = Instant::now();
+                self.route.place().usage.touch(now);
+                let until = now + self.backend.timeouts.request;
                 if !flight.cancelled {
                     flight.pending.extend(until);
                 }

@@ -7,6 +7,8 @@ use tokio::time::Instant;
 use super::{ConnectionState, Life, Loss};
 use crate::error::Refusal;
 use crate::fault::{Fault, FaultReason};
+use crate::janitor::{self, Seen};
+use crate::metadata::Phase;
 use crate::supervisor::{Retire, SupervisorMsg, Waiting};
 
 impl ConnectionState {
@@ -40,11 +42,9 @@ impl ConnectionState {
     /// Closes, unless it was used since the janitor looked. A question that has waited at the client for so
     /// long is no use: perhaps nobody is there any more.
     fn evict(&mut self) {
-        let place = self.route.place();
-        let usage = &place.usage;
-        let idle_for = Instant::now().saturating_duration_since(usage.last_used());
         let busy = !self.in_flight.is_empty() || !self.queue.is_empty();
-        if busy || idle_for < self.backend.pool.idle_timeout {
+        let seen = Seen { busy, ..Seen::of(&self.route, Phase::Ready, Instant::now()) };
+        if !janitor::due(seen, &self.backend) {
             return self.tell(SupervisorMsg::EvictRefused { incarnation: self.incarnation });
         }
         let key = self.route.key();
@@ -55,6 +55,13 @@ impl ConnectionState {
             self.tell(SupervisorMsg::SessionIdle { incarnation: self.incarnation });
         }
         self.close();
+    }
+
+    /// The backend speaks for itself. To a client with subscriptions that is what they are for.
+    pub(super) fn heard(&self) {
+        if !self.route.record().subscriptions.is_empty() {
+            self.route.place().usage.touch(Instant::now());
+        }
     }
 
     /// Closes a retiring connection once nothing is left to do.

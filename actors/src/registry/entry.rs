@@ -10,6 +10,7 @@ use ractor::ActorRef;
 use tokio::time::Instant;
 
 use crate::connection_handle::ConnectionHandle;
+use crate::janitor::Seen;
 use crate::key::ConnectionKey;
 use crate::metadata::{ConnectionMetadata, Phase, outside_state};
 use crate::route::Route;
@@ -22,6 +23,12 @@ pub(super) struct Entry {
 }
 
 impl Entry {
+    /// What the janitor wants to know.
+    pub(super) fn seen(&self) -> Seen {
+        let phase = self.route.place().status.load().as_ref().map_or(Phase::Launching, |status| status.phase);
+        Seen::of(&self.route, phase, Instant::now())
+    }
+
     /// A copy of all that is known, read from what the actors publish: nobody is asked.
     pub(super) fn metadata(&self, key: &ConnectionKey) -> ConnectionMetadata {
         let now = Instant::now();

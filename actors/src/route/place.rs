@@ -21,6 +21,7 @@ pub(crate) struct Place {
     /// As the backend's own tool list said, in whatever incarnation.
     pub(crate) safe_tools: ArcSwap<SafeTools>,
     pub(crate) timeouts: Timeouts,
+    pub(crate) keep_while_streaming: bool,
     /// Why the memory of the last incarnation is gone, until the clients have been told.
     pub(super) loss: ArcSwapOption<Loss>,
     /// The sessions that share the key; empty where it is one session's own.
@@ -37,6 +38,7 @@ impl Place {
             usage: Usage::new(Instant::now()),
             safe_tools: ArcSwap::default(),
             timeouts: backend.timeouts,
+            keep_while_streaming: backend.keep_while_streaming,
             loss: ArcSwapOption::empty(),
             members: Members::default(),
         }

@@ -10,6 +10,7 @@ use super::events::random;
 use super::machine::{Event, Retire};
 use super::{SupervisorMsg, SupervisorState};
 use crate::fault::{Fault, FaultReason};
+use crate::janitor::{self, Seen};
 use crate::link::duplex::OpenTransport;
 use crate::metadata::Phase;
 use crate::timer::Timer;
@@ -20,10 +21,9 @@ const SWEEP: Duration = Duration::from_millis(500);
 impl SupervisorState {
     /// The janitor decided on a copy; a request may have come since.
     pub(super) fn evict(&mut self, myself: &ActorRef<SupervisorMsg>) {
-        let usage = &self.args.route.place().usage;
-        let busy = usage.in_flight() + usage.queued() + self.room.requests() > 0 || !self.attached.is_empty();
-        let idle_for = Instant::now().saturating_duration_since(usage.last_used());
-        if busy || idle_for < self.args.backend.pool.idle_timeout {
+        let mut seen = Seen::of(&self.args.route, self.machine.phase(), Instant::now());
+        seen.busy |= self.room.requests() > 0 || !self.attached.is_empty();
+        if !janitor::due(seen, &self.args.backend) {
             return;
         }
         // A Connection has the last word on its own eviction, and counts it.

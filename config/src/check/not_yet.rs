@@ -33,9 +33,6 @@ pub(crate) fn not_yet(config: &Config) -> (Vec<Fault>, Vec<Remark>) {
         if backend.warm > 0 {
             accepted(at.key("warm"), "no processes are kept in reserve");
         }
-        if backend.keep_while_streaming {
-            accepted(at.key("keep_while_streaming"), "an open stream does not keep an idle connection");
-        }
         faults.extend(refused(backend, &at));
     }
     (faults, remarks)
