@@ -15,8 +15,10 @@ mod failures;
 mod handshake;
 mod in_flight;
 mod inbound;
+mod liveness;
 mod loss;
 mod outbound;
+mod pulse;
 mod queue;
 mod replay;
 mod retirement;
@@ -48,6 +50,7 @@ use asked::Asked;
 use handshake::Handshake;
 pub(crate) use handshake::own_initialize;
 use in_flight::InFlight;
+use liveness::Liveness;
 pub(crate) use loss::Loss;
 use queue::Queue;
 pub(crate) use safe_tools::SafeTools;
@@ -67,7 +70,7 @@ pub(crate) enum ConnectionMsg {
     Link(LinkEvent),
     /// The time for the launch is over.
     LaunchLate,
-    /// The deadline of something in flight has come, or that of the retirement.
+    /// The deadline of something in flight has come, that of the retirement, or the time for a ping.
     Tick,
     /// The other half of an end (exit or end of stream) has had time to arrive.
     GraceOver,
@@ -120,6 +123,7 @@ pub(crate) struct ConnectionState {
     /// Requests beyond the bounds of what may be in flight; while dying, all that still arrives.
     queue: Queue,
     asked: Asked,
+    liveness: Liveness,
     /// Unless it is one session's own.
     shared: Option<Shared>,
     last_id: u64,
@@ -174,7 +178,8 @@ impl Actor for Connection {
         }
         // What a Connection that failed has left there, nobody else takes back.
         args.route.place().usage.set_in_flight(0);
-        let late = Instant::now() + args.backend.timeouts.launch;
+        let now = Instant::now();
+        let late = now + args.backend.timeouts.launch;
         Ok(ConnectionState {
             timer: Some(Timer::at(late, myself.clone(), ConnectionMsg::LaunchLate)),
             myself,
@@ -183,6 +188,7 @@ impl Actor for Connection {
             queue: Queue::default(),
             shared: args.route.is_own().then(Shared::default),
             asked: Asked::new(incarnation),
+            liveness: Liveness::new(&args.backend, now),
             route: args.route,
             backend: args.backend,
             supervisor: args.supervisor,
@@ -240,7 +246,7 @@ impl ConnectionState {
             LinkEvent::Open { link, pid } => self.open(link, pid),
             LinkEvent::OpenFailed(fault) => self.broken(fault),
             LinkEvent::Message { message, via, permit: _permit } => self.message(message, via),
-            LinkEvent::Noise => self.metrics.noise(),
+            LinkEvent::Noise => self.noise(),
             LinkEvent::Written(requests) => self.in_flight.written(&requests),
             LinkEvent::Writable => match self.link.as_mut().map(|link| link.resume()) {
                 Some(Ok(requests)) => self.in_flight.written(&requests),
@@ -248,6 +254,7 @@ impl ConnectionState {
                 None => {}
             },
             LinkEvent::Broken(fault) => self.broken(fault),
+            LinkEvent::BrokenFor { request, fault } => self.broken_for(request, fault),
             LinkEvent::Exited(status) => self.exited(status),
             LinkEvent::Failed { request, failure } => self.failed(request, failure),
             LinkEvent::SessionLost { request } => self.session_lost(request),

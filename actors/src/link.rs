@@ -57,6 +57,8 @@ pub(crate) enum LinkEvent {
     Writable,
     /// The link broke.
     Broken(Fault),
+    /// The same, as this request found.
+    BrokenFor { request: u64, fault: Fault },
     /// The process ended, whether told to or not.
     Exited(ExitStatus),
     /// One request failed on the way, the link lives.

@@ -10,6 +10,7 @@ mod fixture;
 mod http;
 mod processes;
 mod service;
+mod upstream;
 
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -19,6 +20,7 @@ pub use fixture::backend;
 pub use http::{Ask, Reply, raw};
 pub use processes::{end, exists, kill_9, marked, open_files, processes_of, signal, zombies_of};
 pub use service::Service;
+pub use upstream::Upstream;
 
 /// Nothing takes longer on a machine that is busy with other tests.
 pub const PATIENCE: Duration = Duration::from_secs(30);

@@ -68,6 +68,12 @@ impl Asked {
         self.open.values().any(|question| question.about == Some(wire))
     }
 
+    /// Whether the backend may be waiting for its client and for nothing else: something is asked for one of the
+    /// requests in flight, or for one that is not known.
+    pub(super) fn is_open(&self, in_flight: impl Fn(u64) -> bool) -> bool {
+        self.open.values().any(|question| question.about.is_none_or(&in_flight))
+    }
+
     /// How many wait at the client.
     pub(super) fn len(&self) -> usize {
         self.open.len()

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use super::{ConnectionState, Life, Loss};
 use crate::error::{Overload, Refusal};
 use crate::fault::{Fault, FaultReason};
@@ -11,6 +13,13 @@ use crate::supervisor::SupervisorMsg;
 impl ConnectionState {
     /// One request failed on its way, the link lives.
     pub(super) fn failed(&mut self, request: u64, failure: RequestFailure) {
+        if self.liveness.settle(request) {
+            // Whoever refuses a ping is there; what comes of a server error may be a proxy's word.
+            if matches!(failure, RequestFailure::Refused(_) | RequestFailure::Busy { .. }) {
+                self.liveness.heard(Instant::now());
+            }
+            return;
+        }
         if let Life::Shaking(handshake) = &mut self.life {
             if handshake.waiting == Some(request) {
                 if handshake.answer.is_some() {
@@ -48,8 +57,20 @@ impl ConnectionState {
         self.advance();
     }
 
+    /// A request found the link broken. If only a ping did, what is in flight may still be answered, and the
+    /// next request finds it too.
+    pub(super) fn broken_for(&mut self, request: u64, fault: Fault) {
+        if !self.liveness.settle(request) {
+            self.broken(fault);
+        }
+    }
+
     /// The upstream no longer knows its session: nothing was carried out. A new one, and the replay.
     pub(super) fn session_lost(&mut self, request: Option<u64>) {
+        if request.is_some_and(|wire| self.liveness.settle(wire)) {
+            // As with a link that a ping finds broken; and it was the upstream that said so.
+            return self.liveness.heard(Instant::now());
+        }
         if !matches!(self.life, Life::Ready) {
             let text = "the upstream lost its session while it was being made";
             return self.broken(Fault::new(FaultReason::HttpConnect, text));

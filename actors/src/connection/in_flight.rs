@@ -71,6 +71,10 @@ impl InFlight {
         self.flights.get_mut(&wire)
     }
 
+    pub(super) fn contains(&self, wire: u64) -> bool {
+        self.flights.contains_key(&wire)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.flights.len()
     }

@@ -15,10 +15,12 @@ use crate::session_record::SessionRecord;
 impl ConnectionState {
     /// `via`: the request whose stream carried the message, where the transport tells.
     pub(super) fn message(&mut self, message: Envelope, via: Option<u64>) {
+        let now = Instant::now();
+        self.liveness.heard(now);
         match (&self.life, message.kind()) {
             (Life::Over | Life::Closing | Life::Opening, _) => {}
             (Life::Shaking(_), Kind::Result | Kind::Error) => self.handshake_answer(&message),
-            (_, Kind::Result | Kind::Error) => self.answer(&message),
+            (_, Kind::Result | Kind::Error) => self.answer(&message, now),
             (_, Kind::Request) => {
                 self.heard();
                 self.asked_by_backend(&message, via);
@@ -30,10 +32,21 @@ impl ConnectionState {
         }
     }
 
-    fn answer(&mut self, message: &Envelope) {
-        // An answer to nothing: it was timed out, or the backend invents ids. Nobody waits for it.
-        let Some(flight) = message.wire_id().and_then(|wire| self.in_flight.remove(wire)) else { return };
-        self.route.place().usage.touch(Instant::now());
+    /// Something that is no JSON-RPC: harmless, and a sign of life.
+    pub(super) fn noise(&mut self) {
+        self.liveness.heard(Instant::now());
+        self.metrics.noise();
+    }
+
+    fn answer(&mut self, message: &Envelope, now: Instant) {
+        let Some(wire) = message.wire_id() else { return };
+        let Some(flight) = self.in_flight.remove(wire) else {
+            // A ping of ours; else an answer to nothing: it was timed out, or the backend invents ids. Nobody
+            // waits for it.
+            self.liveness.settle(wire);
+            return;
+        };
+        self.route.place().usage.touch(now);
         self.record(&flight, if message.kind() == Kind::Error { "backend" } else { "" });
         if message.kind() == Kind::Result {
             self.take_note(&flight.pending, message);
@@ -141,6 +154,8 @@ impl ConnectionState {
     /// in flight; else the session's own stream if it is open (`None`), or the oldest request.
     /// `unrelated`: by its meaning it belongs to none, if there is a better place.
     pub(super) fn whose(&self, session: &Route, via: Option<u64>, unrelated: bool) -> Option<u64> {
+        // What comes along with the answer to a ping of ours belongs to no request of the client.
+        let via = via.filter(|wire| !self.liveness.is_ping(*wire));
         if via.is_some() || self.link.as_ref().is_some_and(|link| link.transport() == "tcp") {
             return via;
         }

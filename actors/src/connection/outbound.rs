@@ -65,8 +65,13 @@ impl ConnectionState {
             Sent::Queued => {}
             Sent::Full => return pending.refuse(self.overloaded()),
         }
-        self.wake_at(pending.deadline());
-        self.in_flight.insert(wire, Flight { pending, since: Instant::now(), token, cancelled: false });
+        let now = Instant::now();
+        if self.in_flight.is_empty() {
+            self.liveness.wanted(now);
+        }
+        let deadline = pending.deadline();
+        self.wake_at(self.liveness.due().map_or(deadline, |due| due.min(deadline)));
+        self.in_flight.insert(wire, Flight { pending, since: now, token, cancelled: false });
         self.route.place().usage.set_in_flight(self.in_flight.len());
     }
 
@@ -152,6 +157,8 @@ impl ConnectionState {
             }
             self.wake_at(by);
         }
+        // Before the queue moves up: what is given up gets nothing more.
+        self.take_pulse(now);
         self.advance();
         let next = self.in_flight.next_deadline().into_iter().chain(self.queue.next_deadline()).min();
         if let Some(next) = next {
@@ -174,6 +181,7 @@ impl ConnectionState {
             return self.abort(wire);
         }
         self.record(&flight, "timeout");
+        self.liveness.timed_out(now);
         let max = flight.pending.at_last_deadline();
         flight.pending.refuse(Refusal::Timeout { backend: self.route.key().backend_id.clone(), max });
         self.cancel_at_backend(wire, "timed out");

@@ -101,7 +101,10 @@ async fn read(reader: Box<dyn AsyncRead + Send + Unpin>, limit: usize, events: &
         let messages = match classify(Bytes::copy_from_slice(line.trim_ascii_end())) {
             Inbound::One(message) => vec![message],
             Inbound::Many(messages) => messages,
-            Inbound::Noise => continue,
+            Inbound::Noise => {
+                events.report(LinkEvent::Noise);
+                continue;
+            }
             Inbound::Broken(error) => {
                 return Fault::new(
                     FaultReason::Protocol,

@@ -86,13 +86,17 @@ fn post_failed(events: &Events, wire: Option<u64>, failure: PostFailure) {
             events.report(LinkEvent::Failed { request, failure });
         }
     };
+    let broken = |fault| {
+        events.report(match wire {
+            Some(request) => LinkEvent::BrokenFor { request, fault },
+            None => LinkEvent::Broken(fault),
+        });
+    };
     match failure {
-        PostFailure::NotSent { .. } => {
-            events.report(LinkEvent::Broken(Fault::new(FaultReason::HttpConnect, text)))
-        }
+        PostFailure::NotSent { .. } => broken(Fault::new(FaultReason::HttpConnect, text)),
         PostFailure::Status { code: 401 | 403, .. } => {
             let text = format!("{text}: it refuses the credentials in `headers`");
-            events.report(LinkEvent::Broken(Fault::new(FaultReason::HttpStatus, text).fatal()))
+            broken(Fault::new(FaultReason::HttpStatus, text).fatal())
         }
         PostFailure::Status { code: 429, retry_after, .. } => {
             failed(RequestFailure::Busy { retry_after: retry_after.unwrap_or(BUSY) })
