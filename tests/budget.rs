@@ -14,8 +14,16 @@ async fn an_eviction_forgives_no_errors() {
     let settings = "pool.idle_timeout = \"300ms\"\npool.cleanup_interval = \"100ms\"";
     let service = Service::start(&backend("a", &[], settings)).await;
     let client = Client::open(&service, "a").await;
-    kill_9(client.pid().await);
-    let after = client.pid().await;
+    let before = client.pid().await;
+    kill_9(before);
+    // Until its death is noticed, a call still goes to it.
+    let after = eventually("another process answers", async || {
+        let answer = client.call("pid", json!({})).await;
+        let known = answer["result"]["content"][0]["text"].as_str()?.to_owned();
+        let pid = serde_json::from_str::<serde_json::Value>(&known).unwrap()["pid"].as_u64()?;
+        (pid != u64::from(before)).then_some(pid)
+    });
+    let after = u32::try_from(after.await).unwrap();
     eventually("it is evicted", async || (!exists(after)).then_some(())).await;
     eventually("and forgotten", async || service.connections().await.is_empty().then_some(())).await;
     client.pid().await;

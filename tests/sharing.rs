@@ -240,3 +240,27 @@ async fn principals_have_processes_of_their_own() {
     let shown = serde_json::to_string(&connections).unwrap();
     assert!(!shown.contains("alice") && !shown.contains("bob"), "{shown}");
 }
+
+/// The log level of a session that has ended would flood all others for ever.
+#[tokio::test]
+async fn a_log_level_ends_with_its_session() {
+    let (_service, one, other) = shared("").await;
+    one.request("logging/setLevel", json!({ "level": "debug" })).await;
+    assert_eq!(handshake(&other).await["log_level"], "debug");
+    one.delete().await;
+    let lowered = async || (handshake(&other).await["log_level"] == "warning").then_some(());
+    eventually("the backend is told", lowered).await;
+}
+
+/// What a session wanted that ended while there was no process would be replayed for ever.
+#[tokio::test]
+async fn a_subscription_ends_with_its_session_even_while_nothing_runs() {
+    let (service, one, other) =
+        shared("pool.idle_timeout = \"300ms\"\npool.cleanup_interval = \"100ms\"").await;
+    one.request("resources/subscribe", json!({ "uri": "x://4" })).await;
+    other.request("resources/subscribe", json!({ "uri": "x://5" })).await;
+    let gone = async || service.connections().await.is_empty().then_some(());
+    eventually("it is evicted", gone).await;
+    one.delete().await;
+    assert_eq!(handshake(&other).await["subscribed"], json!(["x://5"]));
+}

@@ -13,6 +13,7 @@ mod capabilities;
 mod ending;
 mod failures;
 mod handshake;
+mod hearing;
 mod in_flight;
 mod inbound;
 mod liveness;

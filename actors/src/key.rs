@@ -9,6 +9,9 @@ use sha2::{Digest, Sha256};
 /// The session part of the key of a connection that all sessions share.
 pub const SHARED: &str = "shared";
 
+/// What the session part of the key of a principal's connection begins with. No session id has a colon in it.
+const PRINCIPAL: &str = "principal:";
+
 /// Names one supervised connection: what is launched at most once at any time.
 ///
 /// Displayed `backend/session`; the session part may be a secret (a client's session id), so logs,
@@ -38,10 +41,14 @@ impl ConnectionKey {
         match backend.isolation {
             // A connection per request is for clients without sessions; this one has one.
             Isolation::Session | Isolation::Request => Self::new(name, session),
-            // No session id has a colon in it.
-            Isolation::Principal => Self::new(name, format!("principal:{principal}")),
+            Isolation::Principal => Self::new(name, format!("{PRINCIPAL}{principal}")),
             Isolation::Shared => Self::shared(name),
         }
+    }
+
+    /// Whether sessions share it.
+    pub(crate) fn is_common(&self) -> bool {
+        &*self.session_id == SHARED || self.session_id.starts_with(PRINCIPAL)
     }
 
     /// What people see of the session: the first 12 hex digits of SHA-256 of the session part,

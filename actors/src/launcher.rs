@@ -21,7 +21,7 @@ use crate::key::ConnectionKey;
 use crate::metadata::ConnectionMetadata;
 use crate::pool::SessionConnectionPool;
 use crate::process::Sweeper;
-use crate::registry::{RegistryAddress, RegistryArgs, RegistryMsg, Stopped, unknown_backend};
+use crate::registry::{Hosts, RegistryAddress, RegistryArgs, RegistryMsg, Stopped, unknown_backend};
 use crate::root::{Root, RootArgs, RootMsg};
 use crate::route::{Route, RouteKind, SessionSink};
 use crate::session_record::SessionRecord;
@@ -93,6 +93,7 @@ impl Launcher {
             instance: instance.clone(),
             sweeper: Sweeper::with_guard(guard.clone()),
             stopped: Stopped::default(),
+            hosts: Hosts::default(),
         };
         let args = RootArgs { registry, address: address.clone(), escalated };
         let (root, _) =

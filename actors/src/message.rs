@@ -55,6 +55,12 @@ fn encode(value: &serde_json::Value) -> Bytes {
     value.to_string().into_bytes().into()
 }
 
+/// A request whose params are taken over byte for byte.
+pub(crate) fn raw_request(id: u64, method: &str, params: &[u8]) -> Bytes {
+    let head = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":"#);
+    [head.as_bytes(), if params.is_empty() { b"{}" } else { params }, b"}"].concat().into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -42,7 +42,7 @@ pub(crate) use address::RegistryAddress;
 use backend::BackendEntry;
 pub(crate) use backend::News;
 use entry::Entry;
-use hosts::Hosts;
+pub(crate) use hosts::Hosts;
 pub use list::BackendState;
 pub(crate) use operator::{Order, Stopped};
 
@@ -110,6 +110,7 @@ pub(crate) struct RegistryArgs {
     pub(crate) instance: Arc<str>,
     pub(crate) sweeper: Sweeper,
     pub(crate) stopped: Stopped,
+    pub(crate) hosts: Hosts,
 }
 
 pub(crate) struct Registry;
@@ -137,7 +138,8 @@ impl Actor for Registry {
         let backends: HashMap<Arc<str>, _> =
             enabled.map(|backend| (Arc::from(&*backend.name), BackendEntry::new(backend))).collect();
         backends.keys().for_each(crate::metrics::start_at_zero);
-        let (entries, keys, hosts) = Default::default();
+        let (entries, keys) = Default::default();
+        let hosts = args.hosts.clone();
         Ok(RegistryState { args, entries, keys, hosts, backends, draining: None })
     }
 

@@ -11,7 +11,7 @@ mod ways;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
-use arc_swap::{ArcSwap, ArcSwapOption, Guard};
+use arc_swap::{ArcSwap, Guard};
 use bytes::Bytes;
 use mcpvisor_config::Backend;
 use tokio::sync::oneshot;
@@ -48,8 +48,6 @@ struct Inner {
     record: ArcSwap<SessionRecord>,
     sink: Option<Box<dyn SessionSink>>,
     place: ArcSwap<Place>,
-    /// The route that stands for the key, once this one has joined it.
-    host: ArcSwapOption<Route>,
     /// Whether the session has an open stream for what belongs to no request.
     stream_open: AtomicBool,
     /// Why the session is over, once it is.
@@ -92,7 +90,6 @@ impl Route {
             record: ArcSwap::from_pointee(record),
             sink,
             place: ArcSwap::from_pointee(Place::new(backend)),
-            host: ArcSwapOption::empty(),
             stream_open: false.into(),
             ended: OnceLock::new(),
         }))
@@ -237,16 +234,10 @@ impl Route {
         let place = host.0.place.load_full();
         if !Arc::ptr_eq(&place, &self.0.place.load()) {
             self.0.place.store(place.clone());
-            self.0.host.store(Some(Arc::new(host.clone())));
         }
         if self.0.kind == RouteKind::Member {
             place.members.join(self);
         }
-    }
-
-    /// The route that it has joined.
-    pub(crate) fn host(&self) -> Option<Route> {
-        self.0.host.load().as_deref().cloned()
     }
 
     pub(crate) fn update_record(&self, change: impl Fn(&mut SessionRecord)) {
@@ -257,16 +248,17 @@ impl Route {
         });
     }
 
-    /// Hands an event to the session, or to all that share the connection; false if there is none to take it.
-    pub(crate) fn deliver(&self, event: SessionEvent) -> bool {
-        if let Some(sink) = &self.0.sink {
-            sink.deliver(event);
-            return true;
+    /// Hands an event to the session, or to all that share the connection.
+    pub(crate) fn deliver(&self, event: SessionEvent) {
+        for listener in self.listeners() {
+            listener.tell(event.clone());
         }
-        // A request of the backend is for one session, never for whoever happens to be there.
-        let for_one = matches!(event, SessionEvent::ServerRequest { .. });
-        let members = if self.is_own() && !for_one { self.place().members.all() } else { Vec::new() };
-        members.iter().filter(|member| member.deliver(event.clone())).count() > 0
+    }
+
+    /// Hands an event to this session and no other, whoever shares its connection; false if there is none to
+    /// take it.
+    pub(crate) fn tell(&self, event: SessionEvent) -> bool {
+        self.0.sink.as_ref().map(|sink| sink.deliver(event)).is_some()
     }
 
     /// Everybody who hears what is said to this one.

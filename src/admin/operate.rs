@@ -45,6 +45,9 @@ fn answer(admin: &Admin, id: &str, session: Option<&str>, reached: Option<usize>
                 format!("backend '{id}' has no connection of session '{session}'; see /api/v1/connections");
             error(StatusCode::NOT_FOUND, text)
         }
+        (None, _) if admin.config.backends.get(id).is_some_and(|backend| backend.disabled) => {
+            error(StatusCode::NOT_FOUND, format!("backend '{id}' is disabled in the configuration"))
+        }
         (None, _) => backends::unknown(admin, id),
     }
 }

@@ -74,9 +74,9 @@ impl Asked {
         self.open.values().any(|question| question.about.is_none_or(&in_flight))
     }
 
-    /// How many wait at the client.
-    pub(super) fn len(&self) -> usize {
-        self.open.len()
+    /// How many wait at this client.
+    pub(super) fn of(&self, session: &Route) -> usize {
+        self.open.values().filter(|question| question.session.is(session)).count()
     }
 
     /// All ids that clients know, and whose; none of them can be answered any more.

@@ -204,10 +204,10 @@ impl ConnectionState {
         for (id, session) in self.asked.take() {
             let params =
                 format!(r#"{{"requestId":{},"reason":"the backend is gone"}}"#, String::from_utf8_lossy(&id));
-            session.deliver(SessionEvent::ServerRequestGone { id });
+            session.tell(SessionEvent::ServerRequestGone { id });
             if let Ok(params) = serde_json::from_str(&params) {
                 let message = message::notification("notifications/cancelled", Some(params));
-                session.deliver(SessionEvent::Message(message));
+                session.tell(SessionEvent::Message(message));
             }
         }
     }

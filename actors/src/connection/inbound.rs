@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use super::hearing::Whose;
 use super::in_flight::Flight;
-use super::shared::Whose;
 use super::{ConnectionState, Life, SafeTools, sharing};
 use crate::message::{self, Envelope, Kind, cancelled_request_id, progress_token};
 use crate::metrics;
@@ -51,6 +51,7 @@ impl ConnectionState {
         if message.kind() == Kind::Result {
             self.take_note(&flight.pending, message);
         }
+        self.settle(flight.pending.route(), flight.pending.message());
         flight.pending.answer(message);
         self.advance();
     }
@@ -59,8 +60,7 @@ impl ConnectionState {
     fn take_note(&mut self, request: &Pending, answer: &Envelope) {
         match request.message().method() {
             Some(method) if SessionRecord::concerns(method) => {
-                self.note_of_session(request.route(), request.message());
-                self.note_of_all(request.route(), request.message());
+                self.note(request.route(), request.message());
             }
             Some("tools/list") => {
                 let place = self.route.place();
@@ -78,22 +78,22 @@ impl ConnectionState {
         if message.method() == Some("ping") {
             return self.say(message::empty_result(&id), None);
         }
-        if self.asked.len() >= self.backend.limits.max_in_flight {
-            let text = "too many requests wait at the client (limits.max_in_flight)";
-            return self.say(message::error(Some(&id), -32603, text, None), None);
-        }
-        self.route.place().usage.touch(Instant::now());
         let Whose::One(session) = self.whose_session(via) else {
             let text = "it cannot be told which of the sessions that share this connection is asked";
             return self.say(message::error(Some(&id), -32603, text, None), None);
         };
+        if self.asked.of(&session) >= self.backend.limits.max_in_flight {
+            let text = "too many requests wait at the client (limits.max_in_flight)";
+            return self.say(message::error(Some(&id), -32603, text, None), None);
+        }
+        self.route.place().usage.touch(Instant::now());
         let about = self.whose(&session, via, false);
         let asked = self.asked.add(id.clone(), about, session.clone());
         let question = message.with_id(&asked);
         if about.is_some_and(|wire| self.precede(wire, question.clone())) {
             return;
         }
-        if session.deliver(SessionEvent::ServerRequest { id: asked.clone(), message: question }) {
+        if session.tell(SessionEvent::ServerRequest { id: asked.clone(), message: question }) {
             return;
         }
         self.asked.answered(&session, &asked);
@@ -111,14 +111,18 @@ impl ConnectionState {
                 };
                 // Progress of a request that has been answered is nobody's any more.
                 let Some(wire) = wire else { return };
+                let shared = self.shared.is_some();
                 let Some(flight) = self.in_flight.get_mut(wire) else { return };
+                if shared && flight.token.is_none() {
+                    return;
+                }
                 let now = Instant::now();
                 self.route.place().usage.touch(now);
                 let until = now + self.backend.timeouts.request;
                 if !flight.cancelled {
                     flight.pending.extend(until);
                 }
-                let original = flight.token.as_ref().filter(|_| self.shared.is_some());
+                let original = flight.token.as_ref().filter(|_| shared);
                 let message =
                     original.map_or_else(|| message.bytes().clone(), |own| message.with_part(token, own));
                 self.precede(wire, message);
@@ -144,9 +148,9 @@ impl ConnectionState {
         let Some(original) = cancelled_request_id(message) else { return };
         let Some((id, about, session)) = self.asked.withdrawn(original) else { return };
         let rewritten = message.with_part(original, &id);
-        session.deliver(SessionEvent::ServerRequestGone { id });
+        session.tell(SessionEvent::ServerRequestGone { id });
         if !about.is_some_and(|wire| self.precede(wire, rewritten.clone())) {
-            session.deliver(SessionEvent::Message(rewritten));
+            session.tell(SessionEvent::Message(rewritten));
         }
     }
 

@@ -25,6 +25,11 @@ impl ConnectionState {
     }
 
     fn admit(&mut self, pending: Pending) {
+        // It may have left this connection a moment ago, and would come back to it for good.
+        if let Some(cause) = pending.route().ended() {
+            let backend = self.route.key().backend_id.clone();
+            return pending.refuse(Refusal::SessionEnded { backend, cause });
+        }
         let (route, id) = (pending.route(), pending.id());
         if self.in_flight.by_client_id(route, id).is_some() || self.queue.contains(route, id) {
             let id = String::from_utf8_lossy(pending.id()).into_owned();
@@ -175,6 +180,7 @@ impl ConnectionState {
             return;
         }
         let Some(flight) = self.in_flight.remove(wire) else { return };
+        self.settle(flight.pending.route(), flight.pending.message());
         if flight.cancelled {
             self.record(&flight, "cancelled");
             flight.pending.refuse(Refusal::Cancelled);

@@ -1,7 +1,6 @@
 //! The transport opens, and the handshake runs over it.
 
 use super::handshake::{Handshake, Step, Verdict};
-use super::shared::Shared;
 use super::{ConnectionState, Life};
 use crate::fault::{Fault, FaultReason};
 use crate::link::{Link, Sent};
@@ -16,7 +15,7 @@ impl ConnectionState {
         }
         self.link = Some(link);
         self.tell(SupervisorMsg::Opened { incarnation: self.incarnation, pid });
-        let mut handshake = Handshake::new(&self.route.record(), self.route.is_own());
+        let mut handshake = Handshake::new(&self.record_to_replay(), self.route.is_own());
         let id = self.next_id();
         match handshake.initialize(id) {
             Ok(initialize) => {
@@ -95,7 +94,7 @@ impl ConnectionState {
                     self.last_id += 1;
                     let id = self.last_id;
                     handshake.waiting = Some(id);
-                    self.say(raw_request(id, method, &params), Some(id));
+                    self.say(message::raw_request(id, method, &params), Some(id));
                     return;
                 }
                 None => return self.ready(),
@@ -106,9 +105,7 @@ impl ConnectionState {
     fn ready(&mut self) {
         let Life::Shaking(handshake) = std::mem::replace(&mut self.life, Life::Ready) else { return };
         self.timer = None;
-        if let Some(shared) = &mut self.shared {
-            *shared = Shared::of(&self.route.place().members.all());
-        }
+        self.catch_up();
         if handshake.is_replay() {
             self.replayed(&handshake);
         }
@@ -139,10 +136,4 @@ impl ConnectionState {
         // A Supervisor that is gone takes this actor along.
         let _ = self.supervisor.send_message(message);
     }
-}
-
-/// A request whose params are taken over byte for byte.
-fn raw_request(id: u64, method: &str, params: &[u8]) -> bytes::Bytes {
-    let head = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":"#);
-    [head.as_bytes(), if params.is_empty() { b"{}" } else { params }, b"}"].concat().into()
 }

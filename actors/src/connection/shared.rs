@@ -1,202 +1,156 @@
-//! One connection for many sessions: what each of them says and hears (`protocol.md`, "Whose is it?").
-//!
-//! Nothing is guessed between sessions: what cannot be attributed is refused to the backend, or dropped.
+//! One connection for many sessions: what each of them says (`protocol.md`, "Whose is it?"). What they hear is in
+//! `hearing`.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::sharing::{self, Subscriptions};
+use super::sharing::{self, Levels, Subscriptions};
 use super::{ConnectionState, Life};
 use crate::error::{EndCause, Refusal};
 use crate::message::{self, Envelope};
 use crate::pending::Pending;
-use crate::route::{Route, SessionEvent, SessionId};
-
-/// What a session hears of a log that others have asked for, if it has asked for nothing itself.
-const UNASKED: &str = "warning";
+use crate::route::{Route, SessionId};
+use crate::session_record::SessionRecord;
 
 /// Kept beside the requests in flight of a connection that is not one session's own.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     pub(super) subscriptions: Subscriptions,
-    levels: HashMap<SessionId, usize>,
-}
-
-/// Whom a message of the backend concerns that names no request.
-pub(super) enum Whose {
-    /// This session.
-    One(Route),
-    /// The backend as such, and so every session.
-    All,
-    /// One of several; it cannot be told which.
-    Unknown,
+    pub(super) levels: Levels,
 }
 
 impl Shared {
-    /// What the sessions had before this incarnation.
-    pub(super) fn of(members: &[Route]) -> Self {
+    /// What the sessions have been granted so far.
+    fn of(sessions: &[Route]) -> Self {
         let mut shared = Self::default();
-        for member in members {
-            let record = member.record();
-            for params in &record.subscriptions {
-                if let Some(uri) = sharing::uri(Some(params)) {
-                    shared.subscriptions.add(uri, member.session());
-                }
+        for session in sessions {
+            let record = session.record();
+            for uri in record.subscriptions.iter().filter_map(|params| sharing::uri(Some(params))) {
+                shared.subscriptions.add(uri, session.session());
             }
-            if let Some(level) = sharing::level(record.log_level.as_deref()) {
-                shared.levels.insert(member.session(), level);
-            }
+            shared.levels.set(session.session(), sharing::level(record.log_level.as_deref()));
         }
         shared
-    }
-
-    /// Whether a log message of this level is for the session.
-    fn hears(&self, session: SessionId, level: Option<usize>) -> bool {
-        let wanted = match self.levels.get(&session) {
-            Some(level) => *level,
-            // Nobody has asked: it is what the backend says by itself.
-            None if self.levels.is_empty() => return true,
-            None => sharing::rank(UNASKED).unwrap_or_default(),
-        };
-        level.is_none_or(|level| level >= wanted)
-    }
-
-    fn level_for_all(&self, session: SessionId, level: usize) -> Option<Bytes> {
-        let others = self.levels.iter().filter(|(other, _)| **other != session).map(|(_, level)| *level);
-        sharing::level_for_all(others.chain([level]))
     }
 }
 
 impl ConnectionState {
-    /// Whom a message that names no request concerns. `via`: the request whose stream carried it.
-    pub(super) fn whose_session(&self, via: Option<u64>) -> Whose {
+    /// Those that share the connection, and whoever uses it by its own name.
+    fn sessions(&self) -> Vec<Route> {
+        let mut sessions = self.route.place().members.all();
+        sessions.push(self.route.clone());
+        sessions
+    }
+
+    fn session_ids(&self) -> Vec<SessionId> {
+        self.route.place().members.all().iter().map(Route::session).collect()
+    }
+
+    /// What this incarnation has to restore: what the session has, or all sessions have together.
+    pub(super) fn record_to_replay(&mut self) -> Arc<SessionRecord> {
+        let own = self.route.record();
         if self.shared.is_none() {
-            return Whose::One(self.route.clone());
+            return own;
         }
-        if let Some(flight) = via.and_then(|wire| self.in_flight.get(wire)) {
-            return Whose::One(flight.pending.route().clone());
-        }
-        let said_by_stream = self.link.as_ref().is_some_and(|link| link.transport() == "tcp");
-        match self.in_flight.only_session() {
-            Some(session) if !said_by_stream => Whose::One(session.clone()),
-            None if !self.in_flight.is_empty() && !said_by_stream => Whose::Unknown,
-            _ => match &self.route.place().members.all()[..] {
-                [only] => Whose::One(only.clone()),
-                _ => Whose::All,
-            },
-        }
+        let sessions = self.sessions();
+        let mut shared = Shared::of(&sessions);
+        let records: Vec<_> = sessions.iter().map(Route::record).collect();
+        let all = records.iter().flat_map(|record| &record.subscriptions);
+        let by_uri: BTreeMap<_, _> = all.map(|params| (sharing::uri(Some(params)), params.clone())).collect();
+        let mut record = SessionRecord::clone(&own);
+        record.subscriptions = by_uri.into_values().collect();
+        record.log_level = shared.levels.for_all(sessions.iter().map(Route::session));
+        self.shared = Some(shared);
+        record.into()
     }
 
-    /// A notification of the backend that names no request, on a connection of many.
-    pub(super) fn tell_sessions(&mut self, message: &Envelope, via: Option<u64>) {
-        let method = message.method().unwrap_or_default();
-        if method == "notifications/resources/updated" {
-            return self.tell_subscribers(message);
-        }
-        if method.ends_with("/list_changed") {
-            self.route.deliver(SessionEvent::Message(message.bytes().clone()));
-            return;
-        }
-        let level = (method == "notifications/message").then(|| sharing::level(message.params())).flatten();
-        let hears = |state: &Self, session: &Route| {
-            state.shared.as_ref().is_none_or(|shared| shared.hears(session.session(), level))
-        };
-        match self.whose_session(via) {
-            Whose::One(session) if hears(self, &session) => self.tell_one(&session, message, via),
-            Whose::One(_) => {}
-            Whose::All => {
-                for session in self.route.place().members.all() {
-                    if hears(self, &session) {
-                        session.deliver(SessionEvent::Message(message.bytes().clone()));
-                    }
-                }
-            }
-            Whose::Unknown => {
-                tracing::debug!(backend = %self.route.key().backend_id, method, "a notification was dropped: it may be of any of several sessions");
-            }
-        }
-    }
-
-    fn tell_one(&mut self, session: &Route, message: &Envelope, via: Option<u64>) {
-        let bytes = message.bytes().clone();
-        if !self.whose(session, via, false).is_some_and(|wire| self.precede(wire, bytes.clone())) {
-            session.deliver(SessionEvent::Message(bytes));
-        }
-    }
-
-    fn tell_subscribers(&self, message: &Envelope) {
-        let (Some(uri), Some(shared)) = (sharing::uri(message.params()), &self.shared) else { return };
-        for session in self.route.place().members.all() {
-            if shared.subscriptions.wants(&uri, session.session()) {
-                session.deliver(SessionEvent::Message(message.bytes().clone()));
-            }
-        }
+    /// The replay is done; some sessions may have ended meanwhile.
+    pub(super) fn catch_up(&mut self) {
+        let sessions = self.sessions();
+        let Some(shared) = &mut self.shared else { return };
+        let mut now = Shared::of(&sessions);
+        let missing = shared.subscriptions.missing_in(&now.subscriptions);
+        std::mem::swap(&mut shared.subscriptions, &mut now.subscriptions);
+        missing.into_iter().for_each(|uri| self.unsubscribe(&uri));
     }
 
     /// The request as the backend is to see it, under the id `wire`. `None`: it was answered here.
     pub(super) fn for_the_wire(&mut self, pending: Pending, wire: u64) -> Option<(Pending, Bytes)> {
         let mut digits = itoa::Buffer::new();
         let id = digits.format(wire).as_bytes();
+        let everybody = if self.shared.is_some() { self.session_ids() } else { Vec::new() };
         let Some(shared) = &mut self.shared else {
             let message = pending.message().with_id(id);
             return Some((pending, message));
         };
-        let session = pending.route().session();
-        let params = pending.message().params();
-        let message = match pending.message().method().unwrap_or_default() {
-            "resources/subscribe" => {
+        let (session, request) = (pending.route().session(), pending.message());
+        match (request.method().unwrap_or_default(), request.params()) {
+            ("resources/subscribe", params) => {
                 if let Some(uri) = sharing::uri(params) {
                     shared.subscriptions.add(uri, session);
                 }
-                None
             }
-            "resources/unsubscribe" => match sharing::uri(params) {
-                Some(uri) if !shared.subscriptions.remove(&uri, session) => {
+            ("resources/unsubscribe", params) => {
+                let last = sharing::uri(params).is_none_or(|uri| shared.subscriptions.remove(&uri, session));
+                if !last {
                     self.answer_here(pending);
                     return None;
                 }
-                _ => None,
-            },
-            "logging/setLevel" => {
-                let all = sharing::level(params).and_then(|level| shared.level_for_all(session, level));
-                all.zip(params).map(|(all, params)| pending.message().with_id_and(id, params, &all))
             }
-            _ => message::request_progress_token(pending.message())
-                .map(|token| pending.message().with_id_and(id, token, &sharing::wire_token(wire, token))),
+            ("logging/setLevel", Some(params)) if sharing::level(Some(params)).is_some() => {
+                shared.levels.set(session, sharing::level(Some(params)));
+                if let Some(all) = shared.levels.for_all(everybody.into_iter().chain([session])) {
+                    let message = request.with_id_and(id, params, &all);
+                    return Some((pending, message));
+                }
+            }
+            _ => {}
+        }
+        let token = message::request_progress_token(request);
+        let message = match token {
+            Some(token) => request.with_id_and(id, token, &sharing::wire_token(wire, token)),
+            None => request.with_id(id),
         };
-        let message = message.unwrap_or_else(|| pending.message().with_id(id));
         Some((pending, message))
     }
 
     /// Another session still wants what this one no longer does.
     fn answer_here(&self, pending: Pending) {
         let Ok(answer) = Envelope::parse(message::empty_result(b"0")) else { return };
-        self.note_of_session(pending.route(), pending.message());
+        self.note(pending.route(), pending.message());
         pending.answer(&answer);
     }
 
-    /// What a successful answer says of the session, and of all of them together.
-    pub(super) fn note_of_session(&self, session: &Route, request: &Envelope) {
+    /// What a successful answer says of the session.
+    pub(super) fn note(&self, session: &Route, request: &Envelope) {
         let Some(method) = request.method() else { return };
         session.update_record(|record| {
             record.answered(method, request.params());
         });
     }
 
-    /// The same for what a replay needs: what all sessions together want.
-    pub(super) fn note_of_all(&mut self, session: &Route, request: &Envelope) {
+    /// A request of a session is over, however it ended: what was counted when it was sent is held against what
+    /// the session was granted.
+    pub(super) fn settle(&mut self, session: &Route, request: &Envelope) {
         let Some(shared) = &mut self.shared else { return };
-        let method = request.method().unwrap_or_default();
-        let mut params = request.params().map(Bytes::copy_from_slice);
-        if method == "logging/setLevel" {
-            let Some(level) = sharing::level(request.params()) else { return };
-            shared.levels.insert(session.session(), level);
-            params = shared.level_for_all(session.session(), level);
+        let (id, record) = (session.session(), session.record());
+        match request.method() {
+            Some("resources/subscribe" | "resources/unsubscribe") => {
+                let Some(uri) = sharing::uri(request.params()) else { return };
+                let granted = |params: &Bytes| sharing::uri(Some(params)).as_ref() == Some(&uri);
+                if record.subscriptions.iter().any(granted) {
+                    shared.subscriptions.add(uri, id);
+                } else {
+                    shared.subscriptions.remove(&uri, id);
+                }
+            }
+            Some("logging/setLevel") => {
+                shared.levels.set(id, sharing::level(record.log_level.as_deref()));
+            }
+            _ => {}
         }
-        self.route.update_record(|record| {
-            record.answered(method, params.as_deref());
-        });
     }
 
     /// A session that shares the connection has ended.
@@ -218,24 +172,32 @@ impl ConnectionState {
         for id in self.asked.leave(session) {
             self.say(message::error(Some(&id), -32603, "the client has ended its session", None), None);
         }
-        self.unsubscribe_for(session);
+        self.forget_wishes(session);
         self.advance();
     }
 
-    fn unsubscribe_for(&mut self, session: &Route) {
+    fn forget_wishes(&mut self, session: &Route) {
+        let everybody = self.session_ids();
         let Some(shared) = &mut self.shared else { return };
-        shared.levels.remove(&session.session());
-        for uri in shared.subscriptions.leave(session.session()) {
-            // Its answer has no reader, whatever it says.
-            let id = self.next_id();
-            let message = sharing::unsubscribe(id, &uri);
-            if let Ok(request) = Envelope::parse(message.clone()) {
-                self.route.update_record(|record| {
-                    record.answered("resources/unsubscribe", request.params());
-                });
-            }
-            self.say(message, Some(id));
+        let before = shared.levels.for_all(everybody.iter().copied().chain([session.session()]));
+        shared.levels.set(session.session(), None);
+        let now = shared.levels.for_all(everybody);
+        let left = shared.subscriptions.leave(session.session());
+        left.into_iter().for_each(|uri| self.unsubscribe(&uri));
+        if let Some(level) = now.filter(|now| before.as_ref() != Some(now)) {
+            self.say_request("logging/setLevel", &level);
         }
+    }
+
+    fn unsubscribe(&mut self, uri: &str) {
+        let params = serde_json::json!({ "uri": uri }).to_string();
+        self.say_request("resources/unsubscribe", params.as_bytes());
+    }
+
+    /// A request in nobody's name: its answer has no reader, whatever it says.
+    fn say_request(&mut self, method: &'static str, params: &[u8]) {
+        let id = self.next_id();
+        self.say(message::raw_request(id, method, params), Some(id));
     }
 
     /// Whether a notification of one session is for a backend that all share: it knows mcpvisor as its client.

@@ -5,11 +5,13 @@ use std::collections::{HashMap, HashSet};
 use bytes::Bytes;
 use serde::Deserialize;
 
-use crate::message;
 use crate::route::SessionId;
 
 /// Log levels of the protocol (RFC 5424), the most verbose first.
 const LEVELS: [&str; 8] = ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"];
+
+/// `warning`: what a session hears that has asked for nothing, while others have asked.
+const UNASKED: usize = 3;
 
 /// Who subscribed to which resource. Counted when a request is sent, not when it is answered: an unsubscribe must
 /// not undo a subscription of another session that is on its way.
@@ -42,8 +44,64 @@ impl Subscriptions {
         its.into_iter().filter(|uri| self.remove(uri, session)).collect()
     }
 
-    pub(super) fn wants(&self, uri: &str, session: SessionId) -> bool {
-        self.by_uri.get(uri).is_some_and(|sessions| sessions.contains(&session))
+    /// Whether an update of `uri` is for the session: it may be of a part of what it subscribed to.
+    pub(super) fn hears(&self, uri: &str, session: SessionId) -> bool {
+        self.by_uri.iter().any(|(whole, sessions)| sessions.contains(&session) && is_part_of(uri, whole))
+    }
+
+    /// Whether the session subscribed to anything.
+    pub(super) fn has_any(&self, session: SessionId) -> bool {
+        self.by_uri.values().any(|sessions| sessions.contains(&session))
+    }
+
+    /// What somebody subscribed to and nobody does in `now`.
+    pub(super) fn missing_in(&self, now: &Self) -> Vec<String> {
+        self.by_uri.keys().filter(|uri| !now.by_uri.contains_key(*uri)).cloned().collect()
+    }
+}
+
+/// `notifications/resources/updated` may name a sub-resource of the one that was subscribed to.
+fn is_part_of(uri: &str, whole: &str) -> bool {
+    uri.strip_prefix(whole)
+        .is_some_and(|rest| rest.is_empty() || whole.ends_with('/') || rest.starts_with(['/', '?', '#']))
+}
+
+/// The log levels that sessions asked for. Counted when sent, as subscriptions are.
+#[derive(Debug, Default)]
+pub(super) struct Levels {
+    by_session: HashMap<SessionId, usize>,
+    /// The backend was told a level: what it says is no longer its own choice.
+    told: bool,
+}
+
+impl Levels {
+    /// Remembers what the session asked for; `None`: nothing.
+    pub(super) fn set(&mut self, session: SessionId, level: Option<usize>) {
+        match level {
+            Some(level) => drop(self.by_session.insert(session, level)),
+            None => drop(self.by_session.remove(&session)),
+        }
+    }
+
+    /// The params of a `logging/setLevel` that satisfies all of `sessions`: the most verbose level that one of
+    /// them wants. `None`: nobody has ever asked.
+    pub(super) fn for_all(&mut self, sessions: impl IntoIterator<Item = SessionId>) -> Option<Bytes> {
+        if self.by_session.is_empty() && !self.told {
+            return None;
+        }
+        self.told = true;
+        let wanted = sessions.into_iter().map(|session| self.wanted(session)).min()?;
+        let name = LEVELS.get(wanted)?;
+        Some(Bytes::from(format!(r#"{{"level":"{name}"}}"#)))
+    }
+
+    /// Whether a log message of this level is for the session.
+    pub(super) fn hears(&self, session: SessionId, level: Option<usize>) -> bool {
+        !self.told || level.is_none_or(|level| level >= self.wanted(session))
+    }
+
+    fn wanted(&self, session: SessionId) -> usize {
+        self.by_session.get(&session).copied().unwrap_or(UNASKED)
     }
 }
 
@@ -59,12 +117,6 @@ pub(super) fn level(params: Option<&[u8]>) -> Option<usize> {
         level: String,
     }
     rank(&serde_json::from_slice::<Params>(params?).ok()?.level)
-}
-
-/// The params of a `logging/setLevel` that satisfies everybody: the most verbose level that one of them set.
-pub(super) fn level_for_all(levels: impl Iterator<Item = usize>) -> Option<Bytes> {
-    let name = LEVELS.get(levels.min()?)?;
-    Some(Bytes::from(format!(r#"{{"level":"{name}"}}"#)))
 }
 
 /// The `uri` of a subscription, or of an update.
@@ -89,11 +141,6 @@ pub(super) fn request_of_token(token: &[u8]) -> Option<u64> {
     token.strip_prefix("\"mcpvisor-").and_then(|token| token.strip_suffix('"')).unwrap_or(token).parse().ok()
 }
 
-/// `resources/unsubscribe` in nobody's name.
-pub(super) fn unsubscribe(id: u64, uri: &str) -> Bytes {
-    message::request(id, "resources/unsubscribe", &serde_json::json!({ "uri": uri }))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,19 +154,45 @@ mod tests {
         subscriptions.add("a".into(), other.session());
         subscriptions.add("b".into(), other.session());
         assert!(!subscriptions.remove("a", one.session()));
-        assert!(!subscriptions.wants("a", one.session()) && subscriptions.wants("a", other.session()));
+        assert!(!subscriptions.hears("a", one.session()) && subscriptions.hears("a", other.session()));
         subscriptions.add("a".into(), one.session());
         assert_eq!(subscriptions.leave(other.session()), ["b"], "the other one still wants a");
         assert!(subscriptions.remove("a", one.session()));
     }
 
-    #[test]
-    fn the_most_verbose_level_wins() {
-        let levels = [level(Some(br#"{"level":"error"}"#)), level(Some(br#"{"level":"info"}"#))];
-        let all = level_for_all(levels.into_iter().flatten());
-        assert_eq!(all.as_deref(), Some(&br#"{"level":"info"}"#[..]));
-        assert_eq!(level_for_all(std::iter::empty()), None);
-        assert_eq!(level(Some(br#"{"level":"loud"}"#)), None);
+    #[tokio::test(start_paused = true)]
+    async fn an_update_of_a_part_is_for_who_subscribed_to_the_whole() {
+        let (one, other) = (Route::for_tests(), Route::for_tests());
+        let mut subscriptions = Subscriptions::default();
+        subscriptions.add("x://dir".into(), one.session());
+        for uri in ["x://dir", "x://dir/a", "x://dir?v=2"] {
+            assert!(subscriptions.hears(uri, one.session()), "{uri}");
+            assert!(!subscriptions.hears(uri, other.session()));
+        }
+        assert!(!subscriptions.hears("x://directory", one.session()));
+        assert!(subscriptions.has_any(one.session()) && !subscriptions.has_any(other.session()));
+        assert_eq!(subscriptions.missing_in(&Subscriptions::default()), ["x://dir"]);
+    }
+
+    /// One session would take the warnings of all others away, or flood them with what it alone wanted to see.
+    #[tokio::test(start_paused = true)]
+    async fn everybody_hears_what_he_asked_for_and_no_less_than_warnings_without_asking() {
+        let (one, other) = (Route::for_tests(), Route::for_tests());
+        let (one, other) = (one.session(), other.session());
+        let rank = |name: &str| level(Some(format!(r#"{{"level":"{name}"}}"#).as_bytes()));
+        let mut levels = Levels::default();
+        assert_eq!(levels.for_all([one, other]), None);
+        assert!(levels.hears(one, rank("debug")), "the backend's own choice");
+        levels.set(one, rank("error"));
+        assert_eq!(levels.for_all([one, other]).as_deref(), Some(&br#"{"level":"warning"}"#[..]));
+        assert!(!levels.hears(one, rank("warning")) && levels.hears(other, rank("warning")));
+        levels.set(one, rank("debug"));
+        assert_eq!(levels.for_all([one, other]).as_deref(), Some(&br#"{"level":"debug"}"#[..]));
+        assert!(levels.hears(one, rank("debug")) && !levels.hears(other, rank("info")));
+        levels.set(one, None);
+        assert_eq!(levels.for_all([other]).as_deref(), Some(&br#"{"level":"warning"}"#[..]));
+        assert!(!levels.hears(other, rank("debug")), "what is gone floods nobody");
+        assert_eq!(rank("loud"), None);
     }
 
     #[test]

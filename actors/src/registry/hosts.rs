@@ -2,8 +2,10 @@
 //! members and what they want together belong to the key.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use mcpvisor_config::Backend;
 use tokio::time::Instant;
 
@@ -14,40 +16,73 @@ use crate::route::Route;
 /// As long as a stopped key stays visible.
 const REMEMBERED: Duration = Duration::from_secs(3600);
 
+type Routes = HashMap<ConnectionKey, Route>;
+
 /// One route for each such key that was ever used; a key that has ended gets another.
-#[derive(Default)]
-pub(super) struct Hosts(HashMap<ConnectionKey, Route>);
+#[derive(Clone, Default)]
+pub(crate) struct Hosts {
+    /// Those that sessions share. Written by the Registry only, and kept outside of it: sessions that say nothing
+    /// must not be forgotten when a Registry fails. There are few, so that each change may copy them.
+    common: Arc<ArcSwap<Routes>>,
+    /// Those of the library's callers, who hold them.
+    own: Routes,
+}
 
 impl Hosts {
     /// The route that stands for `key`.
     pub(super) fn of(&mut self, key: &ConnectionKey, address: &RegistryAddress, backend: &Backend) -> Route {
-        if let Some(host) = self.0.get(key).filter(|host| host.ended().is_none()) {
-            return host.clone();
+        let known =
+            if key.is_common() { self.common.load().get(key).cloned() } else { self.own.get(key).cloned() };
+        if let Some(host) = known.filter(|host| host.ended().is_none()) {
+            return host;
         }
         let host = Route::own(key.clone(), address.clone(), backend);
-        self.0.insert(key.clone(), host.clone());
+        self.insert(&host);
         host
     }
 
-    /// A route that outlived the Registry before this one still stands for its key.
+    /// A route of a caller of the library, which has outlived the Registry before this one.
     pub(super) fn adopt(&mut self, host: &Route) {
-        if host.ended().is_none() {
-            self.0.entry(host.key().clone()).or_insert_with(|| host.clone());
+        if !host.key().is_common() && host.ended().is_none() && !self.own.contains_key(host.key()) {
+            self.insert(host);
         }
     }
 
     /// Forgets what nobody has used for long: its key is neither served (`in_use`), nor has it members.
     pub(super) fn forget_unused(&mut self, in_use: impl Fn(&ConnectionKey) -> bool) {
         let now = Instant::now();
-        self.0.retain(|key, host| {
+        let is_unused = |key: &ConnectionKey, host: &Route| {
             let place = host.place();
             let recent = now.saturating_duration_since(place.usage.last_used()) < REMEMBERED;
-            in_use(key) || recent || !place.members.all().is_empty()
-        });
+            !in_use(key) && !recent && place.members.all().is_empty()
+        };
+        self.own.retain(|key, host| !is_unused(key, host));
+        if self.common.load().iter().any(|(key, host)| is_unused(key, host)) {
+            self.change(|hosts| hosts.retain(|key, host| !is_unused(key, host)));
+        }
     }
 
     /// The key is over.
     pub(super) fn end(&mut self, key: &ConnectionKey) {
-        self.0.remove(key);
+        self.own.remove(key);
+        if self.common.load().contains_key(key) {
+            self.change(|hosts| drop(hosts.remove(key)));
+        }
+    }
+
+    fn insert(&mut self, host: &Route) {
+        if host.key().is_common() {
+            self.change(|hosts| drop(hosts.insert(host.key().clone(), host.clone())));
+        } else {
+            self.own.insert(host.key().clone(), host.clone());
+        }
+    }
+
+    fn change(&self, change: impl Fn(&mut Routes)) {
+        self.common.rcu(|hosts| {
+            let mut hosts = Routes::clone(hosts);
+            change(&mut hosts);
+            hosts
+        });
     }
 }

@@ -51,13 +51,10 @@ impl RegistryState {
         if *route.kind() == RouteKind::Session {
             return route.clone();
         }
-        if route.is_own() {
-            self.hosts.adopt(route);
-        }
         let key = route.key();
         let Some(entry) = self.backends.get(&key.backend_id) else { return route.clone() };
-        if let Some(host) = route.host() {
-            self.hosts.adopt(&host);
+        if route.is_own() {
+            self.hosts.adopt(route);
         }
         let host = self.hosts.of(key, &self.args.address, &entry.backend);
         if !host.is(route) {

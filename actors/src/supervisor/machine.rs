@@ -21,9 +21,10 @@ enum State {
     Launching,
     Ready,
     BackingOff,
-    /// The breaker of the backend holds the launch back.
+    /// The breaker of the backend holds the launch back; `restart`: it follows a fault.
     Held {
         until: Instant,
+        restart: bool,
     },
     Draining(Retire),
     Stopped {
@@ -41,6 +42,8 @@ pub(crate) struct Machine {
     backoff: Backoff,
     /// Whether the session has ever been served; if not, a failed launch forgets it.
     established: bool,
+    /// The launch that follows, or is under way, makes good a fault.
+    restarting: bool,
     /// What follows once a connection that passed the limit is gone.
     cooldown: Duration,
 }
@@ -52,14 +55,15 @@ impl Machine {
             Some(stopped) => State::Stopped { until: stopped.until, fatal: stopped.fatal },
             None => State::New,
         };
-        Self { state, budget, pool, backoff, established, cooldown: pool.cooldown }
+        let (restarting, cooldown) = (false, pool.cooldown);
+        Self { state, budget, pool, backoff, established, restarting, cooldown }
     }
 
     pub(crate) fn phase(&self) -> Phase {
         match self.state {
-            State::New | State::Launching => Phase::Launching,
+            State::New | State::Launching | State::Held { restart: false, .. } => Phase::Launching,
             State::Ready => Phase::Ready,
-            State::BackingOff | State::Held { .. } => Phase::BackingOff,
+            State::BackingOff | State::Held { restart: true, .. } => Phase::BackingOff,
             State::Draining(_) => Phase::Draining,
             State::Stopped { .. } => Phase::Stopped,
         }
@@ -81,7 +85,7 @@ impl Machine {
             State::Stopped { until, fatal } if now < until => {
                 Err(Refused::Stopped { fatal, retry_after: until - now })
             }
-            State::Held { until } => {
+            State::Held { until, .. } => {
                 Err(Refused::Breaker { retry_after: until.saturating_duration_since(now) })
             }
             _ => Ok(()),
@@ -166,7 +170,7 @@ impl Machine {
         }
         let refused = Effect::Refuse(Refused::Breaker { retry_after: until.saturating_duration_since(now) });
         if self.established {
-            self.state = State::Held { until };
+            self.state = State::Held { until, restart: self.restarting };
             return vec![refused];
         }
         // Never served: nobody waits for it to come back.
@@ -181,6 +185,7 @@ impl Machine {
         }
         self.state = State::Ready;
         self.established = true;
+        self.restarting = false;
         self.budget.ready(now);
         vec![Effect::Open]
     }
@@ -210,6 +215,7 @@ impl Machine {
             Verdict::Stop(cooldown) => effects.extend(self.stop(cooldown, fault.fatal, now)),
             Verdict::Restart(delay) => {
                 self.state = State::BackingOff;
+                self.restarting = true;
                 effects.push(Effect::BackOff(now + delay));
             }
         }
@@ -218,6 +224,7 @@ impl Machine {
 
     fn stop(&mut self, cooldown: Duration, fatal: bool, now: Instant) -> [Effect; 2] {
         let until = now + cooldown;
+        self.restarting = false;
         self.budget.stopped_until(until, fatal);
         self.state = State::Stopped { until, fatal };
         [Effect::Refuse(Refused::Stopped { fatal, retry_after: cooldown }), Effect::Stopped { fatal }]
