@@ -6,6 +6,11 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::{MARKER_VARIABLE, Spec};
 
+/// What systemd tells this process, and no other: a child that believed it would report to systemd in our name, or
+/// take our sockets for its own. A glob as wide as `*` does not mean these.
+const OURS: [&str; 6] =
+    ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"];
+
 /// What of `own` the globs let through, then the backend's own variables, then the marker.
 pub(super) fn environment_of(
     spec: &Spec,
@@ -20,7 +25,8 @@ pub(super) fn environment_of(
 }
 
 fn passes(globs: &[String], name: &OsStr) -> bool {
-    globs.iter().any(|glob| glob_matches(glob.as_bytes(), name.as_bytes()))
+    !OURS.iter().any(|ours| name == *ours)
+        && globs.iter().any(|glob| glob_matches(glob.as_bytes(), name.as_bytes()))
 }
 
 /// `*` is any run of bytes, `?` any one byte, case counts.
@@ -75,6 +81,18 @@ mod tests {
         let environment = environment_of(&spec(&[], &["PATH", "LC_*", "*_proxy"]), own);
         let names: Vec<_> = environment.keys().filter_map(|name| name.to_str()).collect();
         assert_eq!(names, ["LC_TIME", "MCPVISOR_CHILD", "PATH", "http_proxy"]);
+    }
+
+    /// If this failed, a server could tell systemd that mcpvisor is ready, alive, or ending.
+    #[test]
+    fn what_systemd_tells_us_is_not_told_to_servers() {
+        let told =
+            [("NOTIFY_SOCKET", "/run/notify"), ("WATCHDOG_USEC", "1"), ("WATCHDOG_PID", "7"), ("A", "b")];
+        let environment = environment_of(&spec(&[], &["*", "NOTIFY_SOCKET"]), own(&told));
+        let names: Vec<_> = environment.keys().filter_map(|name| name.to_str()).collect();
+        assert_eq!(names, ["A", "MCPVISOR_CHILD"]);
+        let of_its_own = environment_of(&spec(&[("NOTIFY_SOCKET", "/run/its")], &["*"]), own(&told));
+        assert_eq!(of_its_own[OsStr::new("NOTIFY_SOCKET")], "/run/its");
     }
 
     /// If this failed, a backend could not set its own PATH, or could hide its processes from the sweep.
