@@ -3,6 +3,7 @@
 mod drain;
 mod failure;
 mod listeners;
+mod notify;
 mod runtime;
 pub mod settings;
 pub mod state_dir;
@@ -26,6 +27,7 @@ use crate::front::Front;
 use crate::telemetry;
 use drain::Ended;
 use listeners::Listeners;
+use notify::Notify;
 use settings::Settings;
 use state_dir::StateDir;
 use stop::Stops;
@@ -66,6 +68,7 @@ pub fn block_on<E: Into<Failure>>(command: impl Future<Output = Result<(), E>>) 
 
 async fn run(settings: Settings, metrics: telemetry::recorder::Metrics) -> Outcome {
     let config = settings.config.clone();
+    let notify = Notify::from_environment();
     let mut stops = Stops::listen().context("cannot listen for signals")?;
     let listeners = Listeners::bind(&config.gateway, state_dir::running()).await?;
     let state_dir = StateDir::take(&settings)?;
@@ -88,13 +91,16 @@ async fn run(settings: Settings, metrics: telemetry::recorder::Metrics) -> Outco
     let (listen, admin_listen) = (listeners.addresses.main, listeners.addresses.admin);
     tracing::info!(event = "service.started", version = crate::VERSION, %listen, %admin_listen, "started");
     welcome::print(&settings, &listeners.addresses);
+    notify.ready(&welcome::status(&settings, &listeners.addresses)).await;
+    notify.watch(launcher.clone());
 
     let end = tokio::select! {
         signal = stops.next() => Ended::Signal(signal),
         () = closing.cancelled() => Ended::Closed,
         () = launcher.escalated() => Ended::GaveUp,
     };
-    let service = drain::Service { config, launcher, front, front_task, stop_front, admin_task, stop_admin };
+    let service =
+        drain::Service { config, notify, launcher, front, front_task, stop_front, admin_task, stop_admin };
     let outcome = service.end(end, &mut stops).await;
     if let (Some(state_dir), Ok(())) = (&state_dir, &outcome) {
         state_dir.finish();

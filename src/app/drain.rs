@@ -10,8 +10,9 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::notify::Notify;
 use super::stop::Stops;
-use super::{Failure, Outcome};
+use super::{Failure, LAST_TASKS, Outcome};
 use crate::front::Front;
 
 /// How long answers already made may take to reach their clients once every backend is gone.
@@ -30,6 +31,7 @@ pub(super) enum Ended {
 /// Everything that has to end.
 pub(super) struct Service {
     pub(super) config: Arc<Config>,
+    pub(super) notify: Notify,
     pub(super) launcher: Launcher,
     pub(super) front: Arc<Front>,
     pub(super) front_task: JoinHandle<()>,
@@ -47,6 +49,7 @@ impl Service {
             Ended::Signal(name) => (false, name),
         };
         let timeout = self.config.gateway.drain_timeout;
+        let deadline = Instant::now() + timeout;
         let sessions = self.front.session_count();
         tracing::info!(
             event = "service.draining",
@@ -55,9 +58,11 @@ impl Service {
             timeout_s = timeout.as_secs(),
             "draining"
         );
+        let at_most = timeout + 2 * LAST_ANSWERS + LAST_TASKS;
+        self.notify.stopping(at_most, &format!("draining within {timeout:?}")).await;
         let escalated = self.launcher.clone();
         tokio::select! {
-            () = self.drain(Instant::now() + timeout, close) => {}
+            () = self.drain(deadline, close) => {}
             () = escalated.escalated() => return Err(Failure::GaveUp),
             signal = stops.next() => {
                 tracing::warn!(event = "service.killed", signal, "second signal: ending at once");

@@ -25,6 +25,13 @@ pub(super) fn print(settings: &Settings, addresses: &Addresses) {
     );
 }
 
+/// The same in one line, for `systemctl status`.
+pub(super) fn status(settings: &Settings, addresses: &Addresses) -> String {
+    let backends = settings.config.backends.values().filter(|backend| !backend.disabled).count();
+    let noun = if backends == 1 { "backend" } else { "backends" };
+    format!("serving {backends} {noun} at http://{}, admin at http://{}", addresses.main, addresses.admin)
+}
+
 /// `alone`: `status` needs no telling whom to ask.
 fn text(settings: &Settings, addresses: &Addresses, program: &str, alone: bool) -> String {
     let (main, admin) = (addresses.main, addresses.admin);

@@ -17,6 +17,7 @@ pub struct Service {
     child: Child,
     folder: TempDir,
     settings: Vec<String>,
+    environment: Vec<(String, String)>,
     /// `host:port` of the MCP endpoints.
     pub main: String,
     /// `host:port` of the admin listener.
@@ -33,11 +34,23 @@ impl Service {
 
     /// The same in a folder that the test has prepared, with `--set` of each of these.
     pub async fn start_in(folder: TempDir, config: &str, settings: &[&str]) -> Self {
+        Self::start_with(folder, config, settings, &[]).await
+    }
+
+    /// The same with these variables in its environment.
+    pub async fn start_with(
+        folder: TempDir,
+        config: &str,
+        settings: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
         fs::write(folder.path().join("mcpvisor.toml"), config).unwrap();
         let settings: Vec<String> = settings.iter().map(|&setting| setting.to_owned()).collect();
-        let child = spawn(folder.path(), &settings);
+        let environment: Vec<(String, String)> =
+            environment.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let child = spawn(folder.path(), &settings, &environment);
         let (main, admin, instance) = Default::default();
-        let mut service = Self { child, folder, settings, main, admin, instance };
+        let mut service = Self { child, folder, settings, environment, main, admin, instance };
         service.wait_until_ready().await;
         service
     }
@@ -47,7 +60,7 @@ impl Service {
         self.ended().await;
         // What a killed one has left there would be taken for that of the new one.
         let _ = fs::remove_file(self.run_file());
-        self.child = spawn(self.folder.path(), &self.settings);
+        self.child = spawn(self.folder.path(), &self.settings, &self.environment);
         self.wait_until_ready().await;
     }
 
@@ -160,7 +173,7 @@ impl Drop for Service {
     }
 }
 
-fn spawn(path: &Path, settings: &[String]) -> Child {
+fn spawn(path: &Path, settings: &[String], environment: &[(String, String)]) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mcpvisor"));
     command.args(["serve", "--config", "mcpvisor.toml"]);
     command.args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
@@ -173,6 +186,7 @@ fn spawn(path: &Path, settings: &[String]) -> Child {
     }
     let log = OpenOptions::new().create(true).append(true).open(path.join("log")).unwrap();
     command.env("RUST_LOG", "info,mcpvisor=debug,mcpvisor_actors=debug").env("NO_COLOR", "1");
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
     command.current_dir(path).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
     command.spawn().unwrap()
 }
