@@ -4,6 +4,8 @@
 
 #[path = "common/all.rs"]
 mod common;
+#[path = "drain/stubborn.rs"]
+mod stubborn;
 
 use std::time::{Duration, Instant};
 
@@ -73,27 +75,90 @@ async fn a_call_that_outlasts_the_drain_is_told_so() {
     service.nothing_is_left().await;
 }
 
-/// Servers that do not want to go would stay behind, or hold up the end one after the other.
+/// What was accepted before would fail though there was time for it.
 #[tokio::test]
-async fn servers_that_ignore_eof_and_term_are_ended_within_the_drain() {
-    let flags = ["--ignore-eof", "--ignore-term", "--grandchild", "--grandchild-setsid"];
-    let settings = "timeouts.stdin_grace = \"1s\"\ntimeouts.term_grace = \"1s\"";
-    let mut service = serve(&backend("stubborn", &flags, settings), "6s").await;
-    let mut pids = Vec::new();
-    for _ in 0..5 {
-        let known = Client::open(&service, "stubborn").await.known("pid").await;
-        pids.push(known["pid"].as_u64().unwrap());
-        pids.extend(known["grandchildren"].as_array().unwrap().iter().map(|pid| pid.as_u64().unwrap()));
+async fn what_waits_in_the_queue_is_served_to_the_deadline() {
+    let mut service = serve(&backend("a", &[], "limits.max_in_flight = 1\n"), "12s").await;
+    let client = Client::open(&service, "a").await;
+    // Of 12 s, 4 belong to the ladder: two of these calls fit, and the third is cut off under way.
+    let call = || client.call("sleep", json!({ "ms": 3000 }));
+    let (one, two, three, four, ()) = tokio::join!(call(), call(), call(), call(), async {
+        let waiting = async || {
+            let shown = service.connections().await;
+            (shown[0]["in_flight"] == 1 && shown[0]["queued"] == 3).then_some(())
+        };
+        eventually("one is in flight and three wait", waiting).await;
+        service.signal(Signal::TERM);
+    });
+    let answers = [one, two, three, four];
+    let (served, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| code(answer) == 0);
+    assert!(served.len() == 2, "{answers:?}");
+    served.iter().for_each(|answer| assert_eq!(text_of(answer), "slept 3000 ms"));
+    for answer in refused {
+        assert_eq!((code(answer), reason(answer)), (-31005, "drain"), "{answer}");
     }
-    assert_eq!(pids.len(), 15);
-    let start = Instant::now();
-    service.signal(Signal::TERM);
     assert_eq!(service.ended().await.code(), Some(0));
-    assert!(start.elapsed() < Duration::from_secs(6), "in parallel, not in turn: {:?}", start.elapsed());
-    assert!(start.elapsed() >= Duration::from_secs(2), "each had its time: {:?}", start.elapsed());
     service.nothing_is_left().await;
-    let gone = async || pids.iter().all(|pid| !exists(u32::try_from(*pid).unwrap())).then_some(());
-    eventually("whoever inherited them has reaped them", gone).await;
+}
+
+/// A request of a server that is just being restarted would hang until the end of the drain, and be cut then.
+#[tokio::test]
+async fn what_waits_for_a_restart_is_told_at_once() {
+    let mut service = serve(&backend("a", &["--slow-start", "6000"], ""), "20s").await;
+    let client = Client::open(&service, "a").await;
+    common::kill_9(client.pid().await);
+    let (answer, at) = tokio::join!(client.call("echo", json!({ "message": "hi" })), async {
+        let waiting = async || (service.connections().await[0]["queued"] == 1).then_some(());
+        eventually("it waits for the restart", waiting).await;
+        service.signal(Signal::TERM);
+        Instant::now()
+    });
+    assert_eq!((code(&answer), reason(&answer)), (-31005, "drain"), "{answer}");
+    assert_eq!(service.ended().await.code(), Some(0));
+    assert!(at.elapsed() < Duration::from_secs(5), "it took {:?}", at.elapsed());
+    service.nothing_is_left().await;
+}
+
+/// Whoever wants to know how a drain went would see nothing of it.
+#[tokio::test]
+async fn metrics_are_served_to_the_end() {
+    let mut service = serve(&backend("stubborn", &["--ignore-eof", "--ignore-term"], ""), "20s").await;
+    let client = Client::open(&service, "stubborn").await;
+    assert!(client.pid().await > 0);
+    service.signal(Signal::TERM);
+    let (mut seen, mut last) = (false, Instant::now());
+    while let Ok(stream) = tokio::net::TcpStream::connect(&service.admin).await {
+        drop(stream);
+        let page = common::raw(&service.admin, b"GET /metrics HTTP/1.0\r\n\r\n").await;
+        seen |= page.contains("mcpvisor_connections{backend=\"stubborn\",phase=\"draining\"} 1");
+        if page.contains("mcpvisor_sessions") {
+            last = Instant::now();
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(service.ended().await.code(), Some(0));
+    assert!(seen, "the connection was shown as draining");
+    assert!(
+        last.elapsed() < Duration::from_secs(1),
+        "the last page came {:?} before the end",
+        last.elapsed()
+    );
+}
+
+/// A closed terminal, or Ctrl-C, would end it in another way than an init system.
+#[tokio::test]
+async fn every_signal_drains() {
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+        let mut service = serve(&backend("a", &[], ""), "20s").await;
+        let client = Client::open(&service, "a").await;
+        let (answer, ()) = tokio::join!(client.call("sleep", json!({ "ms": 500 })), async {
+            service.in_flight(1).await;
+            service.signal(signal);
+        });
+        assert_eq!(text_of(&answer), "slept 500 ms", "{signal:?}");
+        assert_eq!(service.ended().await.code(), Some(0), "{signal:?}");
+        service.nothing_is_left().await;
+    }
 }
 
 /// A session that is just being made would hang, and its server stay behind.
