@@ -130,3 +130,51 @@ async fn a_stream_that_fails_three_times_in_a_row_restarts_the_connection() {
     assert_eq!(counted(&service, "restarts_total", "up", "http_connect").await, 1.0);
     assert_eq!(counted(&service, "faults_total", "up", "http_connect").await, 1.0);
 }
+
+/// A server that does not keep old events would be asked for new sessions for ever, each of which begins with nothing.
+#[tokio::test]
+async fn a_stream_whose_events_are_forgotten_is_opened_anew() {
+    let upstream = Upstream::start(|seen| match (seen.what.as_str(), seen.header("last-event-id")) {
+        ("GET", "") => Some(Reply::events("retry: 50\nid: a\ndata:\n\n")),
+        ("GET", _) => Some(Reply::status("404 Not Found", "", "no such event")),
+        _ => None,
+    })
+    .await;
+    let service = Service::start(&upstream.backend("up", "")).await;
+    let client = Client::open(&service, "up").await;
+    upstream.until("GET", 6).await;
+    assert_eq!(upstream.count("initialize"), 1);
+    assert_eq!(state(&service, &client).await, is("ready", 0, 0));
+    assert_eq!(counter(&client).await, "1");
+}
+
+/// One giant announcement would leave the session deaf for the rest of its life, and nobody know.
+#[tokio::test]
+async fn a_message_that_is_too_long_for_the_stream_restarts_the_connection() {
+    let sent = AtomicBool::new(false);
+    let upstream = Upstream::start(move |seen| match seen.what.as_str() {
+        "GET" if !sent.swap(true, Relaxed) => Some(Reply::open_events(&format!(
+            "data: {{\"jsonrpc\":\"2.0\",\"x\":\"{}\"}}\n\n",
+            "x".repeat(9000)
+        ))),
+        "GET" => Some(Reply::open_events(
+            "data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/tools/list_changed\"}\n\n",
+        )),
+        _ => None,
+    })
+    .await;
+    let service = Service::start(&upstream.backend("up", "limits.max_message_bytes = \"4KiB\"\n")).await;
+    let client = Client::open(&service, "up").await;
+    let mut stream = client.stream().await;
+    let announced = async {
+        while let Some(message) = stream.message().await {
+            if message["method"] == "notifications/tools/list_changed" {
+                return;
+            }
+        }
+        panic!("the stream ended");
+    };
+    announced.await;
+    assert_eq!(state(&service, &client).await, is("ready", 1, 1));
+    assert_eq!(counted(&service, "faults_total", "up", "oversize").await, 1.0);
+}

@@ -94,6 +94,8 @@ fn post_failed(events: &Events, wire: Option<u64>, failure: PostFailure) {
     };
     match failure {
         PostFailure::NotSent { .. } => broken(Fault::new(FaultReason::HttpConnect, text)),
+        // Of the standalone stream: it cannot be read past this, and without it the session would be deaf.
+        PostFailure::TooLong { .. } if wire.is_none() => broken(Fault::new(FaultReason::Oversize, text)),
         PostFailure::Status { code: 401 | 403, .. } => {
             let text = format!("{text}: it refuses the credentials in `headers`");
             broken(Fault::new(FaultReason::HttpStatus, text).fatal())

@@ -54,6 +54,8 @@ pub(super) async fn run(endpoint: Arc<Endpoint>, events: Events, gate: Option<Ca
                 sleep(doubled(cursor.retry(), short_lives)).await;
             }
             Opened::None => return,
+            // It may be the event that is not found. Without one only the session can be.
+            Opened::SessionLost if cursor.last_id().is_some() => cursor.forget(),
             Opened::SessionLost => return events(Upstream::SessionLost { wire: None }),
             Opened::Later(wait) => sleep(wait).await,
             Opened::Failed(cause) => {
