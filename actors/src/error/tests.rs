@@ -25,13 +25,17 @@ fn a_lost_request_says_what_happened_and_whether_to_retry() {
 
 #[test]
 fn a_refusal_that_passes_says_when_to_come_back() {
-    let refusal = Refusal::BackendUnavailable {
+    let refused_for = |time| Refusal::BackendUnavailable {
         backend: "demo".into(),
         reason: Unavailable::Cooling,
-        retry_after: Some(Duration::from_secs(30)),
+        retry_after: Some(time),
         cause: None,
     };
-    assert_eq!(refusal.data().unwrap()["retry_after_ms"], 30_000);
+    // Rounded down, whoever waits so long would come too early, and be told to come at once.
+    for (time, ms) in [(Duration::from_secs(30), 30_000), (Duration::from_micros(1), 1), (Duration::ZERO, 0)]
+    {
+        assert_eq!(refused_for(time).data().unwrap()["retry_after_ms"], ms);
+    }
 }
 
 #[test]

@@ -19,7 +19,7 @@ impl Refusal {
         data.insert("backend".into(), json!(backend));
         data.insert("reason".into(), json!(self.reason()));
         if let Some(wait) = self.retry_after() {
-            data.insert("retry_after_ms".into(), json!(wait.as_millis() as u64));
+            data.insert("retry_after_ms".into(), json!(wait.as_micros().div_ceil(1000) as u64));
         }
         if let Self::BackendLost { fault, .. } | Self::LaunchFailed { fault, .. } = self {
             let facts = [("exit_code", fault.exit_code), ("signal", fault.signal)];
