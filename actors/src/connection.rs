@@ -129,8 +129,8 @@ pub(crate) struct ConnectionState {
     shared: Option<Shared>,
     last_id: u64,
     initialized: bool,
-    /// A failed POST counts once per incarnation.
-    status_counted: bool,
+    /// A failed POST counts once per incarnation: the count of errors with it, once that has happened.
+    status_counted: Option<u32>,
     timer: Option<Timer>,
     tick: Option<Timer>,
     /// Nothing of the transport is left: once settled, this is over.
@@ -199,7 +199,7 @@ impl Actor for Connection {
             link: None,
             last_id: 0,
             initialized: false,
-            status_counted: false,
+            status_counted: None,
             tick: None,
             gone: false,
         })

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use super::common::{Client, Service, code, eventually, reason, text_of};
 use super::reply::Reply;
 use super::upstream::{Seen, Upstream};
-use super::{comes_again, counted, counted_in_all, counter, is, no_session, state, until_phase};
+use super::{comes_again, counted, counted_in_all, counter, is, no_session, shown, state, until_phase};
 
 /// An upstream that answers calls of the tool `bad` with this.
 async fn bad(reply: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Upstream {
@@ -68,6 +68,9 @@ async fn credentials_that_are_refused_later_stop_the_connection_at_once() {
         );
         assert_eq!(counted_in_all(&service, "fatal_stops_total", "up").await, 1.0);
         assert_eq!(state(&service, &other).await, is("ready", 0, 0), "it has asked for nothing since");
+        let page = service.metrics().await;
+        let pipes = page.lines().find(|line| line.contains("network_transport=\"pipe\""));
+        assert_eq!(pipes, None, "every call went over TCP, the lost one too");
 
         expired.store(false, Relaxed);
         let answered = async || (code(&client.call("look", json!({})).await) == 0).then_some(());
@@ -120,6 +123,31 @@ async fn too_many_requests_are_the_clients_to_hear_of() {
     assert_eq!(counter(&client).await, "1");
 }
 
+/// One bad request would cost a session its connection, a flood of them stop it, or one be carried out twice.
+#[tokio::test]
+async fn a_server_error_is_that_requests_alone_and_counts_once() {
+    let upstream = bad(|_| Reply::status("500 Internal Server Error", "", "oops")).await;
+    let service = Service::start(&upstream.backend("up", "pool.max_error_count = 1\n")).await;
+    let (client, other) = (Client::open(&service, "up").await, Client::open(&service, "up").await);
+    assert_eq!((counter(&client).await, counter(&other).await), ("1".into(), "1".into()));
+    for _ in 0..5 {
+        let answer = call_bad(&client).await;
+        assert_eq!((code(&answer), reason(&answer)), (-31001, "http_status"), "{answer}");
+        let data = &answer["error"]["data"];
+        assert_eq!((&data["backend"], &data["max_error_count"]), (&json!("up"), &json!(1)), "{answer}");
+        assert_eq!((&data["error_count"], &data["retryable"]), (&json!(1), &json!(false)), "{answer}");
+        assert!(answer["error"]["message"].as_str().unwrap().contains("500"), "{answer}");
+    }
+    assert_eq!(state(&service, &client).await, is("ready", 1, 0));
+    assert!(shown(&service, &client).await["last_error"].as_str().unwrap().contains("500"));
+    assert_eq!(upstream.saw("tools/call").iter().filter(|call| call.tool() == "bad").count(), 5);
+    assert_eq!(counted(&service, "faults_total", "up", "http_status").await, 1.0);
+    assert_eq!(counted_in_all(&service, "requests_lost_total", "up").await, 5.0);
+    assert_eq!(counted(&service, "restarts_total", "up", "http_status").await, 0.0);
+    assert_eq!((counter(&client).await, counter(&other).await), ("2".into(), "2".into()));
+    assert_eq!(state(&service, &other).await, is("ready", 0, 0));
+}
+
 /// The limit would not hold for an upstream that fails in this way, or cut off the calls that it serves well.
 #[tokio::test]
 async fn a_server_error_too_many_stops_the_connection_when_its_calls_are_done() {
@@ -165,10 +193,25 @@ async fn a_safe_request_is_sent_once_more_after_a_server_error() {
     client.request("tools/list", json!({})).await;
     assert_eq!(client.text("look", json!({})).await, "look");
     assert_eq!(upstream.count("tools/call"), 2);
+    assert_eq!(state(&service, &client).await, is("ready", 1, 0), "an operator sees it all the same");
     failures.store(2, Relaxed);
     let answer = client.call("look", json!({})).await;
     assert_eq!((code(&answer), reason(&answer)), (-31001, "http_status"), "{answer}");
     assert_eq!(upstream.count("tools/call"), 4, "once more, and not for ever");
+    assert_eq!(counter(&client).await, "1");
+}
+
+/// A mistake of a client would count against its server.
+#[tokio::test]
+async fn a_refusal_of_one_request_counts_nothing() {
+    let upstream = bad(|_| Reply::status("400 Bad Request", "", "no")).await;
+    let service = Service::start(&upstream.backend("up", "")).await;
+    let client = Client::open(&service, "up").await;
+    let answer = call_bad(&client).await;
+    assert_eq!((code(&answer), reason(&answer)), (-31001, "http_status"), "{answer}");
+    assert_eq!(answer["error"]["data"]["error_count"], 0, "{answer}");
+    assert_eq!(state(&service, &client).await, is("ready", 0, 0));
+    assert_eq!(counted_in_all(&service, "requests_lost_total", "up").await, 1.0);
     assert_eq!(counter(&client).await, "1");
 }
 

@@ -2,16 +2,17 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::json;
+use tokio::sync::Notify;
 
-use super::common::{Client, Service};
+use super::common::{Client, Service, eventually};
 use super::reply::Reply;
 use super::upstream::Upstream;
-use super::{counted, counted_in_all, counter, is, state};
+use super::{counted, counted_in_all, counter, is, shown, state};
 
 fn not_found() -> Reply {
     Reply::status(
@@ -97,6 +98,45 @@ async fn an_idle_session_ends_at_the_upstream_and_lives_on_here() {
     assert_eq!(counter(&client).await, "1", "in a session of its own");
     assert_eq!(counted_in_all(&service, "idle_evictions_total", "up").await, 1.0);
     assert_eq!(state(&service, &client).await, is("ready", 0, 0));
+}
+
+/// A cancel would count as an error of the server, and a few of them stop it.
+#[tokio::test]
+async fn a_cancelled_call_whose_stream_ends_without_an_answer_is_no_error() {
+    let ended = Arc::new(Notify::new());
+    let cancelled = AtomicUsize::new(0);
+    let upstream = Upstream::start({
+        let ended = ended.clone();
+        move |seen| match seen.what.as_str() {
+            // As a server does that heeds a cancel: the stream of the call ends, and nothing was in it.
+            "tools/call" if seen.tool() != "counter" => Some(Reply::events("").when(ended.clone())),
+            "notifications/cancelled" => {
+                cancelled.fetch_add(1, Relaxed);
+                ended.notify_one();
+                None
+            }
+            _ => None,
+        }
+    })
+    .await;
+    let service = Service::start(&upstream.backend("up", "pool.max_error_count = 0\n")).await;
+    let client = Client::open(&service, "up").await;
+    client.request("tools/list", json!({})).await;
+    for tool in ["long", "look"] {
+        let before = upstream.count("tools/call");
+        let call = client.message("tools/call", json!({ "name": tool, "arguments": {} }));
+        let (ask, address) = (client.ask(call.to_string()), service.main.clone());
+        let asked = tokio::spawn(async move { ask.send(&address).await });
+        upstream.until("tools/call", before + 1).await;
+        client.notify("notifications/cancelled", json!({ "requestId": call["id"] })).await;
+        let over = async || (shown(&service, &client).await["in_flight"] == 0).then_some(());
+        eventually("it is over", over).await;
+        asked.abort();
+        assert_eq!(upstream.count("tools/call"), before + 1, "{tool} is not sent again");
+        assert_eq!(state(&service, &client).await, is("ready", 0, 0), "{tool}");
+    }
+    assert_eq!(counted(&service, "faults_total", "up", "http_status").await, 0.0);
+    assert_eq!(counter(&client).await, "1");
 }
 
 /// A session that is lost once a minute would be worn down by it, or the client told that it ended.

@@ -127,12 +127,12 @@ impl ConnectionState {
     /// Answers all that was in flight, or gives it back; then the Supervisor decides what follows.
     pub(super) fn die(&mut self, stderr: Option<String>) {
         let Life::Dying { mut fault, .. } = std::mem::replace(&mut self.life, Life::Over) else { return };
-        self.link = None;
         fault.stderr_tail = stderr.filter(|text| !text.is_empty());
         let fault = Arc::new(fault);
         self.route.memory_lost(Loss::Fault(fault.clone()));
         let (seen, mut unseen) = self.in_flight.take();
-        unseen.extend(self.answer_lost(seen, &self.told(&fault)));
+        unseen.extend(self.answer_lost(seen, &self.lost(&self.told(&fault))));
+        self.link = None;
         self.forget_questions();
         // The Supervisor hears of the end before it gets back what it must keep until the next start.
         self.tell(SupervisorMsg::Fault { incarnation: self.incarnation, fault });
@@ -143,7 +143,7 @@ impl ConnectionState {
     }
 
     /// Answers what the backend had when it was lost; what may safely be sent once more comes back.
-    pub(super) fn answer_lost(&self, seen: Vec<Flight>, told: &Arc<Fault>) -> Vec<Pending> {
+    pub(super) fn answer_lost(&self, seen: Vec<Flight>, refusal: &Refusal) -> Vec<Pending> {
         let (mut again, mut lost) = (Vec::new(), 0);
         for mut flight in seen {
             self.record(&flight, "backend_lost");
@@ -156,7 +156,7 @@ impl ConnectionState {
                 again.push(flight.pending);
             } else {
                 lost += 1;
-                flight.pending.refuse(self.lost(told));
+                flight.pending.refuse(refusal.clone());
             }
         }
         self.metrics.lost(lost);

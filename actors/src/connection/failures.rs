@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::in_flight::Flight;
 use super::{ConnectionState, Life, Loss};
 use crate::error::{Overload, Refusal};
 use crate::fault::{Fault, FaultReason};
@@ -35,26 +36,69 @@ impl ConnectionState {
             }
             return;
         }
-        let Some(mut flight) = self.in_flight.remove(request) else { return };
+        let Some(flight) = self.in_flight.remove(request) else { return };
+        // Who heeds a cancel may end its stream without an answer.
+        if flight.cancelled {
+            self.cancelled(flight);
+            return self.advance();
+        }
         self.record(&flight, "http_status");
         match failure {
-            RequestFailure::Counted(fault) if self.is_safe(&flight.pending) && flight.pending.retry() => {
-                tracing::debug!(backend = %self.route.key().backend_id, %fault, "a safe request is sent once more");
-                self.transmit(flight.pending);
-            }
             RequestFailure::Counted(fault) => {
-                if !std::mem::replace(&mut self.status_counted, true) {
-                    self.tell(SupervisorMsg::Survived { fault: fault.clone() });
-                }
-                flight.pending.refuse(self.lost(&Arc::new(fault)));
+                self.count(&fault);
+                self.send_again_or_lose(flight, &Arc::new(fault));
             }
-            RequestFailure::Refused(fault) => flight.pending.refuse(self.lost(&Arc::new(fault))),
+            RequestFailure::Refused(fault) => self.lose(flight, &Arc::new(fault)),
             RequestFailure::Busy { retry_after } => {
                 let backend = self.route.key().backend_id.clone();
                 flight.pending.refuse(Refusal::Overloaded { backend, what: Overload::Rate, retry_after });
             }
         }
         self.advance();
+    }
+
+    /// A failed POST counts, but only once: an upstream that answers every request with 500 is no better after as many
+    /// restarts.
+    fn count(&mut self, fault: &Fault) {
+        if self.status_counted.is_some() {
+            return;
+        }
+        // Before the Supervisor hears of it, who publishes the count.
+        self.status_counted = Some(self.route.limits().0 + 1);
+        let key = self.route.key();
+        tracing::warn!(event = "connection.request_failed", backend = %key.backend_id, session = %key.session_hash(), incarnation = self.incarnation, reason = fault.reason.as_str(), "{}; further ones of this connection are not counted", fault.detail);
+        self.tell(SupervisorMsg::Survived { fault: fault.clone() });
+    }
+
+    fn send_again_or_lose(&mut self, mut flight: Flight, fault: &Arc<Fault>) {
+        if !self.is_safe(&flight.pending) || !flight.pending.retry() {
+            return self.lose(flight, fault);
+        }
+        tracing::debug!(backend = %self.route.key().backend_id, %fault, "a safe request is sent once more");
+        self.transmit(flight.pending);
+    }
+
+    /// Answered as lost while the connection lives on.
+    pub(super) fn lose(&mut self, flight: Flight, fault: &Arc<Fault>) {
+        self.metrics.lost(1);
+        flight.pending.refuse(self.lost_alone(fault));
+    }
+
+    /// Unlike at the end of a connection, the count is not one more for it.
+    pub(super) fn lost_alone(&self, fault: &Arc<Fault>) -> Refusal {
+        let (published, max_error_count) = self.route.limits();
+        Refusal::BackendLost {
+            backend: self.route.key().backend_id.clone(),
+            fault: fault.clone(),
+            retryable: false,
+            error_count: published.max(self.status_counted.unwrap_or(0)),
+            max_error_count,
+        }
+    }
+
+    pub(super) fn cancelled(&self, flight: Flight) {
+        self.record(&flight, "cancelled");
+        flight.pending.refuse(Refusal::Cancelled);
     }
 
     /// A request found the link broken. If only a ping did, what is in flight may still be answered, and the
@@ -76,7 +120,6 @@ impl ConnectionState {
             return self.broken(Fault::new(FaultReason::HttpConnect, text));
         }
         self.life = Life::Over;
-        self.link = None;
         let refused = request.and_then(|wire| self.in_flight.remove(wire));
         let (mut seen, mut unseen) = self.in_flight.take();
         if let Some(mut flight) = refused {
@@ -89,7 +132,8 @@ impl ConnectionState {
         self.route.memory_lost(Loss::Upstream);
         self.end_session();
         let fault = Arc::new(Fault::new(FaultReason::HttpStatus, "the upstream lost its session (HTTP 404)"));
-        unseen.extend(self.answer_lost(seen, &fault));
+        unseen.extend(self.answer_lost(seen, &self.lost_alone(&fault)));
+        self.link = None;
         self.forget_questions();
         self.tell(SupervisorMsg::Renew { incarnation: self.incarnation });
         self.give_back(unseen);
