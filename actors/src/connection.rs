@@ -21,6 +21,7 @@ mod loss;
 mod outbound;
 mod pulse;
 mod queue;
+mod renewal;
 mod replay;
 mod retirement;
 mod safe_tools;
@@ -73,7 +74,8 @@ pub(crate) enum ConnectionMsg {
     LaunchLate,
     /// The deadline of something in flight has come, that of the retirement, or the time for a ping.
     Tick,
-    /// The other half of an end (exit or end of stream) has had time to arrive.
+    /// The other half of an end (exit or end of stream), or other verdicts of an upstream that has lost its session, have
+    /// had time to arrive.
     GraceOver,
     /// The last words on standard error have been read.
     Epitaph(Option<String>),
@@ -145,6 +147,8 @@ enum Life {
     Shaking(Handshake),
     /// Serving.
     Ready,
+    /// The upstream has lost its session: what is in flight may still be answered, the next incarnation waits.
+    Renewing,
     /// Finishing what is in flight, until then.
     Retiring { cause: Retire, by: Instant },
     /// The link is being closed in order.
@@ -219,6 +223,7 @@ impl Actor for Connection {
             ConnectionMsg::Link(event) => state.link_event(event),
             ConnectionMsg::LaunchLate => state.launch_late(),
             ConnectionMsg::Tick => state.deadlines(),
+            ConnectionMsg::GraceOver if matches!(state.life, Life::Renewing) => state.finish_renewal(),
             ConnectionMsg::GraceOver => state.last_words(),
             ConnectionMsg::Epitaph(stderr) => state.die(stderr),
             ConnectionMsg::Gone => state.gone(),

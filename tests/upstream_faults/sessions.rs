@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use serde_json::json;
 use tokio::sync::Notify;
 
-use super::common::{Client, Service, eventually};
+use super::common::{self, Client, Service, code, eventually, reason};
 use super::reply::Reply;
 use super::upstream::Upstream;
 use super::{counted, counted_in_all, counter, is, shown, state};
@@ -64,6 +64,108 @@ async fn one_that_has_forgotten_its_session_gets_a_new_one_and_the_call_once() {
         assert_eq!(counted(&service, "restarts_total", "up", reason).await, 0.0);
     }
     assert_eq!(counter(&other).await, "2", "nobody else has noticed");
+}
+
+/// A client that does several things at once would lose all but one of them.
+#[tokio::test]
+async fn all_calls_that_find_the_session_forgotten_are_carried_out_once() {
+    let (upstream, forget) = forgetful().await;
+    let service = Service::start(&upstream.backend("up", "")).await;
+    let client = Client::open(&service, "up").await;
+    assert_eq!(counter(&client).await, "1");
+    forget.store(true, Relaxed);
+    let counts: HashSet<String> = common::all((0..8).map(|_| counter(&client))).await.into_iter().collect();
+    assert_eq!(counts, (1..=8).map(|count| count.to_string()).collect());
+    assert_eq!(upstream.count("initialize"), 2);
+    assert_eq!(state(&service, &client).await, is("ready", 0, 0));
+    assert_eq!(counted_in_all(&service, "requests_lost_total", "up").await, 0.0);
+}
+
+/// A call that the upstream may have begun in the session that it has lost would be carried out twice, or hang.
+#[tokio::test]
+async fn a_call_under_way_when_the_session_is_lost_is_not_sent_again() {
+    let forgotten = Arc::new(AtomicBool::new(false));
+    let forget = forgotten.clone();
+    let upstream = Upstream::start(move |seen| {
+        if seen.tool() == "long" {
+            return Some(Reply::silence());
+        }
+        (forgotten.load(Relaxed) && seen.session() == "upstream-1").then(not_found)
+    })
+    .await;
+    let service = Service::start(&upstream.backend("up", "")).await;
+    let client = Client::open(&service, "up").await;
+    let (long, ()) = tokio::join!(client.call("long", json!({})), async {
+        upstream.until("tools/call", 1).await;
+        forget.store(true, Relaxed);
+        assert_eq!(counter(&client).await, "1");
+    });
+    assert_eq!((code(&long), reason(&long)), (-31001, "http_status"), "{long}");
+    assert_eq!(upstream.saw("tools/call").iter().filter(|call| call.tool() == "long").count(), 1);
+    assert_eq!(counted_in_all(&service, "requests_lost_total", "up").await, 1.0);
+    assert_eq!(state(&service, &client).await, is("ready", 0, 0));
+}
+
+/// A deployment here and one there at the same time would cut off calls that could have finished.
+#[tokio::test]
+async fn a_session_lost_in_a_drain_costs_only_the_call_that_finds_it_lost() {
+    let (lose, finish) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (lost, finished) = (lose.clone(), finish.clone());
+    let upstream = Upstream::start(move |seen| match seen.tool() {
+        "lost" => Some(not_found().when(lost.clone())),
+        "long" => Some(Reply::json("", &seen.text("done")).when(finished.clone())),
+        _ => None,
+    })
+    .await;
+    let mut service = Service::start(&upstream.backend("up", "")).await;
+    let client = Client::open(&service, "up").await;
+    let (lost, long, ()) = tokio::join!(
+        async {
+            let answer = client.call("lost", json!({})).await;
+            finish.notify_one();
+            answer
+        },
+        client.call("long", json!({})),
+        async {
+            service.in_flight(2).await;
+            service.signal(Signal::TERM);
+            let draining = async || (shown(&service, &client).await["phase"] == "draining").then_some(());
+            eventually("it drains", draining).await;
+            lose.notify_one();
+        }
+    );
+    assert_eq!((code(&lost), reason(&lost)), (-31001, "http_status"), "{lost}");
+    assert_eq!(common::text_of(&long), "done");
+    assert_eq!(upstream.count("tools/call"), 2, "none is sent again");
+    assert_eq!(service.ended().await.code(), Some(0));
+}
+
+/// A call that its client no longer wants would be carried out after all, in the new session.
+#[tokio::test]
+async fn a_call_cancelled_while_the_session_is_renewed_is_not_sent_again() {
+    let upstream = Upstream::start(|seen| match seen.tool() {
+        "long" => Some(Reply::silence()),
+        "refused" => Some(not_found()),
+        _ => None,
+    })
+    .await;
+    let service = Service::start(&upstream.backend("up", "")).await;
+    let client = Client::open(&service, "up").await;
+    assert_eq!(counter(&client).await, "1");
+    let call = client.message("tools/call", json!({ "name": "refused", "arguments": {} }));
+    let (ask, address) = (client.ask(call.to_string()), service.main.clone());
+    let mut asked = None;
+    let (long, ()) = tokio::join!(client.call("long", json!({})), async {
+        upstream.until("tools/call", 2).await;
+        asked = Some(tokio::spawn(async move { ask.send(&address).await }));
+        upstream.until("tools/call", 3).await;
+        // As long as the first call is under way, the session is not given up.
+        client.notify("notifications/cancelled", json!({ "requestId": call["id"] })).await;
+    });
+    assert_eq!((code(&long), reason(&long)), (-31001, "http_status"), "{long}");
+    assert_eq!(counter(&client).await, "1", "in the new session");
+    assert_eq!(upstream.saw("tools/call").iter().filter(|seen| seen.tool() == "refused").count(), 1);
+    asked.unwrap().abort();
 }
 
 /// The upstream's sessions would pile up until it runs out of memory.

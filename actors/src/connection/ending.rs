@@ -36,6 +36,8 @@ impl ConnectionState {
             {
                 return self.last_words();
             }
+            // The next one will find out for itself.
+            Life::Renewing => return self.finish_renewal(),
             Life::Closing | Life::Dying { .. } | Life::Over => return,
         }
         let wait = fault.reason == FaultReason::Eof
@@ -66,7 +68,7 @@ impl ConnectionState {
                 }
                 return;
             }
-            Life::Closing | Life::Over => return self.metrics.exited("expected"),
+            Life::Renewing | Life::Closing | Life::Over => return self.metrics.exited("expected"),
         };
         self.metrics.exited("unexpected");
         if launching {
@@ -168,6 +170,7 @@ impl ConnectionState {
         self.gone = true;
         match self.life {
             Life::Closing | Life::Over => self.conclude(),
+            Life::Renewing => self.finish_renewal(),
             Life::Dying { .. } => self.last_words(),
             // The link failed without a report: still an end that must not hang anybody.
             Life::Opening | Life::Shaking(_) | Life::Ready | Life::Retiring { .. } => {

@@ -1,11 +1,11 @@
-//! What goes wrong with one request, or with the session of an upstream, while nobody is at fault here.
+//! What goes wrong with one request while the link lives on.
 
 use std::sync::Arc;
 
 use tokio::time::Instant;
 
 use super::in_flight::Flight;
-use super::{ConnectionState, Life, Loss};
+use super::{ConnectionState, Life};
 use crate::error::{Overload, Refusal};
 use crate::fault::{Fault, FaultReason};
 use crate::link::RequestFailure;
@@ -75,7 +75,10 @@ impl ConnectionState {
             return self.lose(flight, fault);
         }
         tracing::debug!(backend = %self.route.key().backend_id, %fault, "a safe request is sent once more");
-        self.transmit(flight.pending);
+        match self.life {
+            Life::Renewing => self.put_back(flight.pending),
+            _ => self.transmit(flight.pending),
+        }
     }
 
     /// Answered as lost while the connection lives on.
@@ -107,35 +110,5 @@ impl ConnectionState {
         if !self.liveness.settle(request) {
             self.broken(fault);
         }
-    }
-
-    /// The upstream no longer knows its session: nothing was carried out. A new one, and the replay.
-    pub(super) fn session_lost(&mut self, request: Option<u64>) {
-        if request.is_some_and(|wire| self.liveness.settle(wire)) {
-            // As with a link that a ping finds broken; and it was the upstream that said so.
-            return self.liveness.heard(Instant::now());
-        }
-        if !matches!(self.life, Life::Ready) {
-            let text = "the upstream lost its session while it was being made";
-            return self.broken(Fault::new(FaultReason::HttpConnect, text));
-        }
-        self.life = Life::Over;
-        let refused = request.and_then(|wire| self.in_flight.remove(wire));
-        let (mut seen, mut unseen) = self.in_flight.take();
-        if let Some(mut flight) = refused {
-            // One that the session before had refused as well is not in want of a session.
-            match flight.pending.renew() {
-                true => unseen.push(flight.pending),
-                false => seen.push(flight),
-            }
-        }
-        self.route.memory_lost(Loss::Upstream);
-        self.end_session();
-        let fault = Arc::new(Fault::new(FaultReason::HttpStatus, "the upstream lost its session (HTTP 404)"));
-        unseen.extend(self.answer_lost(seen, &self.lost_alone(&fault)));
-        self.link = None;
-        self.forget_questions();
-        self.tell(SupervisorMsg::Renew { incarnation: self.incarnation });
-        self.give_back(unseen);
     }
 }

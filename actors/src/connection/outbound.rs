@@ -96,6 +96,7 @@ impl ConnectionState {
         place.usage.set_queued(self.queue.len());
         place.usage.set_in_flight(self.in_flight.len());
         self.finish_retirement();
+        self.finish_renewal_if_idle();
     }
 
     pub(super) fn notify(&mut self, notice: Notice) {

@@ -16,7 +16,7 @@ impl ConnectionState {
         match self.life {
             Life::Ready | Life::Retiring { .. } => {}
             Life::Opening | Life::Shaking(_) => return self.kill(),
-            Life::Closing | Life::Dying { .. } | Life::Over => return,
+            Life::Renewing | Life::Closing | Life::Dying { .. } | Life::Over => return,
         }
         if cause == Retire::Evict {
             return self.evict();
@@ -119,6 +119,9 @@ impl ConnectionState {
 
     /// Given up: before it served anybody, or because the time for an end in order is over.
     pub(super) fn kill(&mut self) {
+        if matches!(self.life, Life::Renewing) {
+            return self.finish_renewal();
+        }
         self.cut_retirement();
         self.life = Life::Over;
         self.timer = None;

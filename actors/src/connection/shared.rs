@@ -159,7 +159,7 @@ impl ConnectionState {
         for pending in self.queue.take_of(session) {
             pending.refuse(refusal.clone());
         }
-        if !matches!(self.life, Life::Ready | Life::Retiring { .. }) {
+        if !matches!(self.life, Life::Ready | Life::Renewing | Life::Retiring { .. }) {
             return;
         }
         for wire in self.in_flight.wires_of(session) {
