@@ -131,6 +131,9 @@ pub(crate) struct ConnectionState {
     shared: Option<Shared>,
     last_id: u64,
     initialized: bool,
+    since: Instant,
+    /// A request of the client was answered.
+    served: bool,
     /// A failed POST counts once per incarnation: the count of errors with it, once that has happened.
     status_counted: Option<u32>,
     timer: Option<Timer>,
@@ -203,6 +206,8 @@ impl Actor for Connection {
             link: None,
             last_id: 0,
             initialized: false,
+            since: Instant::now(),
+            served: false,
             status_counted: None,
             tick: None,
             gone: false,

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use super::common::{self, Client, Service, code, eventually, reason};
 use super::reply::Reply;
 use super::upstream::Upstream;
-use super::{counted, counted_in_all, counter, is, shown, state};
+use super::{comes_again, counted, counted_in_all, counter, is, shown, state, until_phase};
 
 fn not_found() -> Reply {
     Reply::status(
@@ -266,4 +266,20 @@ async fn one_that_forgets_every_session_after_one_call_is_borne() {
     }
     assert_eq!(state(&service, &client).await, is("ready", 0, 0));
     assert_eq!(upstream.count("initialize"), 5);
+}
+
+/// An upstream behind a balancer that sends every request elsewhere would be asked for new sessions as fast as it answers, and
+/// nobody see why nothing works.
+#[tokio::test]
+async fn one_that_never_knows_its_sessions_is_not_asked_for_ever() {
+    let upstream = Upstream::start(|seen| (seen.what == "notifications/initialized").then(not_found)).await;
+    let settings = "pool.max_error_count = 2\nbackoff.min = \"10ms\"\n";
+    let service = Service::start(&upstream.backend("up", settings)).await;
+    let client = Client::open(&service, "up").await;
+    until_phase(&service, &client, "stopped").await;
+    assert_eq!(upstream.count("initialize"), 4, "the first, one renewal, and two restarts");
+    assert_eq!(counted(&service, "faults_total", "up", "http_connect").await, 3.0);
+    let answer = client.call("counter", json!({})).await;
+    comes_again(&answer, "cooling");
+    assert!(answer["error"]["message"].as_str().unwrap().contains("404"), "{answer}");
 }

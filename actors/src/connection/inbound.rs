@@ -46,6 +46,7 @@ impl ConnectionState {
             self.liveness.settle(wire);
             return;
         };
+        self.served = true;
         self.route.place().usage.touch(now);
         self.record(&flight, if message.kind() == Kind::Error { "backend" } else { "" });
         if message.kind() == Kind::Result {

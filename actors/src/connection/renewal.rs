@@ -3,8 +3,12 @@
 //! What it refuses for that (404) it has not carried out, so all such requests go to the next incarnation. Requests
 //! under way together are refused one after the other; so the others get a moment for their own verdict, during
 //! which the next incarnation is asked for already, and waits for the end of this one.
+//!
+//! One that forgets every session at once (a balancer that sends each request elsewhere, say) is no better for being
+//! asked for more of them, and counts as one that cannot be reached.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -18,6 +22,9 @@ use crate::timer::Timer;
 /// So long may other requests in flight be answered, or refused too, before their outcome counts as unknown.
 const VERDICTS: Duration = Duration::from_secs(1);
 
+/// A session that lived so long was one.
+const STEADY: Duration = Duration::from_secs(10);
+
 impl ConnectionState {
     /// The upstream no longer knows its session; `request` was refused for it.
     pub(super) fn session_lost(&mut self, request: Option<u64>) {
@@ -25,7 +32,9 @@ impl ConnectionState {
             // As with a link that a ping finds broken; and it was the upstream that said so.
             return self.liveness.heard(Instant::now());
         }
+        let useless = matches!(self.life, Life::Ready) && self.is_useless();
         match self.life {
+            Life::Ready if useless => {}
             Life::Ready => self.renew(),
             // One that retires has no successor to send anything to.
             Life::Renewing | Life::Retiring { .. } => {}
@@ -34,18 +43,38 @@ impl ConnectionState {
                 return self.broken(Fault::new(FaultReason::HttpConnect, text));
             }
         }
+        let mut again = None;
         if let Some(mut flight) = request.and_then(|wire| self.in_flight.remove(wire)) {
             if flight.cancelled {
                 self.cancelled(flight);
             } else if !matches!(self.life, Life::Retiring { .. }) && flight.pending.renew() {
-                self.put_back(flight.pending);
+                again = Some(flight.pending);
             } else {
                 // Refused by the session before as well, it is not in want of a session.
                 self.record(&flight, "backend_lost");
                 self.lose(flight, &lost_session());
             }
         }
+        if useless {
+            let text = "the upstream does not know the sessions that it gives out (HTTP 404)";
+            self.broken(Fault::new(FaultReason::HttpConnect, text));
+        }
+        // The Supervisor knows by now that this is over: it would come straight back here.
+        if let Some(pending) = again {
+            self.put_back(pending);
+        }
         self.advance();
+    }
+
+    /// The second session in a row that was forgotten soon, and before anything was answered in it.
+    fn is_useless(&self) -> bool {
+        let place = self.route.place();
+        let forgotten = &place.forgotten;
+        if self.served || self.since.elapsed() >= STEADY {
+            forgotten.store(0, Relaxed);
+            return false;
+        }
+        forgotten.fetch_add(1, Relaxed) > 0
     }
 
     fn renew(&mut self) {

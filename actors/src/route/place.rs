@@ -1,5 +1,7 @@
 //! Where the actors of a key are now, and what they say of themselves.
 
+use std::sync::atomic::AtomicU32;
+
 use arc_swap::{ArcSwap, ArcSwapOption};
 use mcpvisor_config::{Backend, Timeouts};
 use ractor::ActorRef;
@@ -24,6 +26,8 @@ pub(crate) struct Place {
     pub(crate) keep_while_streaming: bool,
     /// Why the memory of the last incarnation is gone, until the clients have been told.
     pub(super) loss: ArcSwapOption<Loss>,
+    /// Incarnations in a row whose upstream soon forgot the session before anything was answered in it.
+    pub(crate) forgotten: AtomicU32,
     /// The sessions that share the key; empty where it is one session's own.
     pub(crate) members: Members,
 }
@@ -40,6 +44,7 @@ impl Place {
             timeouts: backend.timeouts,
             keep_while_streaming: backend.keep_while_streaming,
             loss: ArcSwapOption::empty(),
+            forgotten: AtomicU32::new(0),
             members: Members::default(),
         }
     }
