@@ -16,9 +16,9 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 pub use client::{Client, code, reason, text_of};
-pub use fixture::backend;
+pub use fixture::{backend, fixture};
 pub use http::{Ask, Reply, raw};
-pub use processes::{end, exists, kill_9, marked, open_files, processes_of, signal, zombies_of};
+pub use processes::{carrying, end, exists, kill_9, marked, open_files, processes_of, signal, zombies_of};
 pub use service::Service;
 pub use upstream::Upstream;
 

@@ -49,6 +49,12 @@ impl Client {
         client
     }
 
+    /// A session that is there already.
+    pub fn of(service: &Service, backend: &str, session: String) -> Self {
+        let (address, path) = (service.main.clone(), format!("/mcp/{backend}"));
+        Self { address, path, session, key: String::new(), next: 1.into() }
+    }
+
     /// An `initialize` request.
     pub fn initialize(version: &str, capabilities: Value) -> Value {
         let client = json!({ "name": "test", "version": "1" });

@@ -26,11 +26,21 @@ pub fn end(pid: u32) {
 /// started, wherever it went.
 pub fn marked(instance: &str) -> Vec<u32> {
     let mark = format!("MCPVISOR_CHILD={instance}:");
-    let carries = |pid: &u32| {
+    with_variable(|variable| variable.starts_with(mark.as_bytes()))
+}
+
+/// The same for one server and what it has started.
+pub fn carrying(marker: &str) -> Vec<u32> {
+    let mark = format!("MCPVISOR_CHILD={marker}");
+    with_variable(|variable| variable == mark.as_bytes())
+}
+
+fn with_variable(wanted: impl Fn(&[u8]) -> bool) -> Vec<u32> {
+    let has = |pid: &u32| {
         let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        environment.split(|byte| *byte == 0).any(|variable| variable.starts_with(mark.as_bytes()))
+        environment.split(|byte| *byte == 0).any(&wanted)
     };
-    all().filter(carries).collect()
+    all().filter(has).collect()
 }
 
 /// The children of a process and the letter of their state.

@@ -18,6 +18,8 @@ pub struct Service {
     folder: TempDir,
     settings: Vec<String>,
     environment: Vec<(String, String)>,
+    /// A command that ends by running what follows it; empty for none.
+    within: Vec<String>,
     /// `host:port` of the MCP endpoints.
     pub main: String,
     /// `host:port` of the admin listener.
@@ -44,15 +46,58 @@ impl Service {
         settings: &[&str],
         environment: &[(&str, &str)],
     ) -> Self {
-        fs::write(folder.path().join("mcpvisor.toml"), config).unwrap();
-        let settings: Vec<String> = settings.iter().map(|&setting| setting.to_owned()).collect();
-        let environment: Vec<(String, String)> =
-            environment.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
-        let child = spawn(folder.path(), &settings, &environment);
-        let (main, admin, instance) = Default::default();
-        let mut service = Self { child, folder, settings, environment, main, admin, instance };
+        let mut service = Self::spawned(folder, config, settings, environment, &[]);
         service.wait_until_ready().await;
         service
+    }
+
+    /// The same started by a shell that first does what the script says.
+    pub async fn start_after(script: &str, config: &str, settings: &[&str]) -> Self {
+        let script = format!("{script}\nexec \"$@\"");
+        let mut service =
+            Self::spawned(TempDir::new().unwrap(), config, settings, &[], &["sh", "-c", &script, "sh"]);
+        service.wait_until_ready().await;
+        service
+    }
+
+    /// The same for one that cannot write its state, so that only what it prints tells where it is. `within` is a command
+    /// that ends by running what follows it. Its instance is not known.
+    pub async fn start_without_state(
+        folder: TempDir,
+        config: &str,
+        settings: &[&str],
+        within: &[&str],
+    ) -> Self {
+        let mut service = Self::spawned(folder, config, settings, &[], within);
+        let printed = eventually("the service says where it is", async || {
+            assert_eq!(service.child.try_wait().unwrap(), None, "it did not start:\n{}", service.log());
+            let out = fs::read_to_string(service.path("out")).unwrap();
+            let address = |what: &str| {
+                let line = out.lines().find_map(|line| line.trim_start().strip_prefix(what))?;
+                line.trim_start().strip_prefix("http://")?.split('/').next().map(str::to_owned)
+            };
+            Some((address("serving ")?, address("admin ")?))
+        });
+        (service.main, service.admin) = printed.await;
+        service.wait_for_200().await;
+        service
+    }
+
+    fn spawned(
+        folder: TempDir,
+        config: &str,
+        settings: &[&str],
+        environment: &[(&str, &str)],
+        within: &[&str],
+    ) -> Self {
+        fs::write(folder.path().join("mcpvisor.toml"), config).unwrap();
+        let owned = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect::<Vec<_>>();
+        let (settings, within) = (owned(settings), owned(within));
+        let environment: Vec<(String, String)> =
+            environment.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let child = spawn(folder.path(), &settings, &environment, &within);
+        let (main, admin, instance) = Default::default();
+        Self { child, folder, settings, environment, within, main, admin, instance }
     }
 
     /// Starts it once more, after its end, with the same state.
@@ -60,7 +105,7 @@ impl Service {
         self.ended().await;
         // What a killed one has left there would be taken for that of the new one.
         let _ = fs::remove_file(self.run_file());
-        self.child = spawn(self.folder.path(), &self.settings, &self.environment);
+        self.child = spawn(self.folder.path(), &self.settings, &self.environment, &self.within);
         self.wait_until_ready().await;
     }
 
@@ -77,6 +122,10 @@ impl Service {
         let run = run.await;
         let text = |key: &str| run[key].as_str().unwrap().to_owned();
         (self.main, self.admin, self.instance) = (text("listen"), text("admin_listen"), text("instance"));
+        self.wait_for_200().await;
+    }
+
+    async fn wait_for_200(&self) {
         let ready = async || (self.get("/readyz").await.status == 200).then_some(());
         eventually("the service is ready", ready).await;
     }
@@ -173,8 +222,11 @@ impl Drop for Service {
     }
 }
 
-fn spawn(path: &Path, settings: &[String], environment: &[(String, String)]) -> Child {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mcpvisor"));
+fn spawn(path: &Path, settings: &[String], environment: &[(String, String)], within: &[String]) -> Child {
+    let words = within.iter().map(String::as_str).chain([env!("CARGO_BIN_EXE_mcpvisor")]);
+    let words: Vec<&str> = words.collect();
+    let mut command = Command::new(words[0]);
+    command.args(&words[1..]);
     command.args(["serve", "--config", "mcpvisor.toml"]);
     command.args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
     command.args(["--set", &format!("gateway.state_dir={}", path.join("state").display())]);
@@ -187,6 +239,7 @@ fn spawn(path: &Path, settings: &[String], environment: &[(String, String)]) -> 
     let log = OpenOptions::new().create(true).append(true).open(path.join("log")).unwrap();
     command.env("RUST_LOG", "info,mcpvisor=debug,mcpvisor_actors=debug").env("NO_COLOR", "1");
     command.envs(environment.iter().map(|(name, value)| (name, value)));
-    command.current_dir(path).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+    let out = fs::File::create(path.join("out")).unwrap();
+    command.current_dir(path).stdin(Stdio::null()).stdout(out).stderr(log);
     command.spawn().unwrap()
 }

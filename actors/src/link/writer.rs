@@ -47,9 +47,12 @@ impl Writer {
         if self.queue.is_empty() {
             match write(&self.pipe, &mut line.bytes) {
                 Ok(_) if line.bytes.is_empty() => return Sent::Written,
-                // A broken pipe is reported by the reader or the process task, with a better cause. The
-                // child cannot have seen this.
-                Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Sent::Queued,
+                // The child cannot have seen this. If it has ended, that is reported too, and is the better
+                // cause; one that only closed its input lives on, and nobody else would notice.
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
+                    self.events.report(LinkEvent::Broken(closed(&error)));
+                    return Sent::Queued;
+                }
                 Ok(written) if written > 0 => {
                     // A line that does not fit an ordinary pipe: the next ones may.
                     pipes::widen(&self.pipe);
@@ -82,9 +85,7 @@ impl Writer {
                 Ok(_) if line.bytes.is_empty() => drop(self.queue.pop_front()),
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) => {
-                    return Err(Fault::new(FaultReason::Eof, format!("standard input is closed: {error}")));
-                }
+                Err(error) => return Err(closed(&error)),
             }
         }
         if self.queue.is_empty() {
@@ -126,6 +127,10 @@ impl Drop for Writer {
             waiter.abort();
         }
     }
+}
+
+fn closed(error: &io::Error) -> Fault {
+    Fault::new(FaultReason::Eof, format!("standard input is closed: {error}"))
 }
 
 fn write(pipe: &Sender, bytes: &mut Bytes) -> io::Result<usize> {
