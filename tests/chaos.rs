@@ -14,6 +14,8 @@ mod exec_failure;
 mod floods;
 #[path = "chaos/fork_tree.rs"]
 mod fork_tree;
+#[path = "chaos/full_disk.rs"]
+mod full_disk;
 #[path = "chaos/kill.rs"]
 mod kill;
 #[path = "chaos/lines.rs"]

@@ -1,5 +1,6 @@
 //! How a command fails, and which exit code says so.
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
@@ -54,7 +55,8 @@ impl Failure {
     /// Says on standard error what went wrong, and returns the exit code.
     pub fn report(&self) -> ExitCode {
         if !matches!(self, Self::Said) {
-            eprintln!("mcpvisor: {self}");
+            // `eprintln!` would panic where nothing can be written, and lose the exit code.
+            let _ = writeln!(std::io::stderr(), "mcpvisor: {self}");
         }
         ExitCode::from(self.code())
     }

@@ -1,10 +1,13 @@
 //! Log lines on standard error.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Stderr};
 
 use anyhow::anyhow;
 use mcpvisor_config::{LogFormat, Telemetry};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::SubscriberBuilder;
+use tracing_subscriber::fmt::format::{DefaultFields, Format};
 use tracing_subscriber::fmt::time::SystemTime;
 
 use crate::app::Failure;
@@ -28,8 +31,7 @@ pub fn install(wanted: &Telemetry) -> Result<(), Failure> {
              write error, warn, info, debug, trace, or targets such as info,mcpvisor_actors=debug"
         ))
     })?;
-    let lines =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_timer(SystemTime);
+    let lines = lines().with_env_filter(filter).with_timer(SystemTime);
     let installed = match wanted.log_format {
         LogFormat::Json => {
             lines.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
@@ -42,9 +44,14 @@ pub fn install(wanted: &Telemetry) -> Result<(), Failure> {
 /// The same for the short commands: silent unless `RUST_LOG` asks, since they print what they have to say.
 pub fn install_if_asked() {
     if let Some(Ok(filter)) = from_environment().map(|directives| filter(&directives)) {
-        let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-        let _ = lines.with_ansi(colours()).try_init();
+        let _ = lines().with_env_filter(filter).with_ansi(colours()).try_init();
     }
+}
+
+/// A line that cannot be written (a full disk, a collector that has gone) is lost, and nothing else: by default it would be
+/// reported on the same standard error, by a macro that panics when it cannot write either.
+fn lines() -> SubscriberBuilder<DefaultFields, Format, LevelFilter, fn() -> Stderr> {
+    tracing_subscriber::fmt().with_writer(std::io::stderr as fn() -> Stderr).log_internal_errors(false)
 }
 
 fn from_environment() -> Option<String> {
