@@ -8,6 +8,8 @@ mod world;
 
 #[path = "chaos/closed_pipes.rs"]
 mod closed_pipes;
+#[path = "chaos/descriptors.rs"]
+mod descriptors;
 #[path = "chaos/exec_failure.rs"]
 mod exec_failure;
 #[path = "chaos/floods.rs"]

@@ -77,6 +77,7 @@ pub use pool::{
     SessionConnectionPool,
 };
 pub use registry::BackendState;
+pub use process::Headroom;
 pub use route::{Attached, Route, SessionEvent, SessionSink};
 pub use session_record::{SessionRecord, Stage};
 

@@ -39,7 +39,7 @@ pub use descriptors::close_inherited_fds;
 pub use exit::ExitStatus;
 pub(crate) use group::Group;
 pub use ladder::Order;
-pub use limits::raise_own_limits;
+pub use limits::{Headroom, raise_own_limits};
 pub use spawn::{SpawnError, spawn};
 pub(crate) use stat::Stat;
 pub use sweep::Sweeper;

@@ -1,11 +1,12 @@
 //! The one place where children are started.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use rustix::io::fcntl_dupfd_cloexec;
 use rustix::process::Pid;
 use tokio::net::unix::pipe;
 
@@ -68,6 +69,10 @@ pub fn spawn(spec: &Spec) -> Result<Spawned, SpawnError> {
     let other = |reason| SpawnError::Other { command: spec.command.clone(), reason };
     tokio::runtime::Handle::try_current().map_err(|error| other(io::Error::other(error)))?;
     waitable::ensure().map_err(other)?;
+    // Looked at before, so that nothing is started in vain, and after, since others start at the same time.
+    let probe = fcntl_dupfd_cloexec(std::io::stderr(), 0).map_err(|errno| other(errno.into()))?;
+    limits::room_for_a_server(&[probe.as_fd()]).map_err(other)?;
+    drop(probe);
     let cwd = lookup::working_directory(spec.cwd.as_deref())?;
     let environment = environment_of(spec, std::env::vars_os());
     let path = environment.get("PATH".as_ref() as &std::ffi::OsStr);
@@ -98,6 +103,7 @@ fn adopt(child: Child, spec: &Spec) -> io::Result<Spawned> {
     let stdin = pipe::Sender::from_owned_fd(taken(child.stdin)?)?;
     let stdout = pipe::Receiver::from_owned_fd(taken(child.stdout)?)?;
     let stderr = pipe::Receiver::from_owned_fd(taken(child.stderr)?)?;
+    limits::room_for_a_server(&[stdin.as_fd(), stdout.as_fd(), stderr.as_fd()])?;
     Ok(Spawned { pid, stdin, stdout, stderr, process })
 }
 

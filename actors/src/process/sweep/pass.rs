@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use memchr::memmem;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, geteuid, getpid, pidfd_open, pidfd_send_signal};
 
 use crate::process::MARKER_VARIABLE;
@@ -32,6 +33,9 @@ struct Search {
     places: HashMap<Vec<u8>, usize>,
     found: Vec<HashSet<Pid>>,
     environment: Vec<u8>,
+    /// The killed of this pass, held until they are dead.
+    victims: Vec<OwnedFd>,
+    killed: bool,
 }
 
 /// What a process carries.
@@ -55,13 +59,13 @@ pub(super) fn end_marked(markers: Vec<String>) -> Vec<usize> {
         places.entry(marker.clone()).or_insert(next);
     }
     let found = vec![HashSet::new(); places.len()];
-    let mut search = Search { places, found, environment: Vec::new() };
+    let mut search = Search { places, found, environment: Vec::new(), victims: Vec::new(), killed: false };
     for _ in 0..MAX_PASSES {
-        let victims = search.pass();
-        if victims.is_empty() {
+        search.pass();
+        search.await_death();
+        if !std::mem::take(&mut search.killed) {
             break;
         }
-        await_death(&victims);
     }
     asked
         .iter()
@@ -70,12 +74,11 @@ pub(super) fn end_marked(markers: Vec<String>) -> Vec<usize> {
 }
 
 impl Search {
-    /// Looks at every process once and returns those it has killed.
-    fn pass(&mut self) -> Vec<OwnedFd> {
-        let Ok(processes) = std::fs::read_dir("/proc") else { return Vec::new() };
+    /// Looks at every process once and kills those that carry a marker.
+    fn pass(&mut self) {
+        let Ok(processes) = std::fs::read_dir("/proc") else { return };
         let own_user = geteuid().as_raw();
         let own_pid = getpid();
-        let mut victims = Vec::new();
         let mut unclear = Vec::new();
         for process in processes.flatten() {
             let Some(pid) = pid_of(process.file_name().as_bytes()) else { continue };
@@ -83,7 +86,7 @@ impl Search {
             if pid == own_pid || !process.metadata().is_ok_and(|owner| owner.uid() == own_user) {
                 continue;
             }
-            if self.end(pid, &mut victims) == Carries::Unclear {
+            if self.end(pid) == Carries::Unclear {
                 unclear.push(pid);
             }
         }
@@ -92,40 +95,62 @@ impl Search {
                 break;
             }
             std::thread::sleep(Duration::from_millis(1 << look));
-            unclear.retain(|&pid| self.end(pid, &mut victims) == Carries::Unclear);
+            unclear.retain(|&pid| self.end(pid) == Carries::Unclear);
         }
-        victims
     }
 
     /// Kills a process if it carries a marker that is looked for. The pid may change hands after the first look; a pidfd
     /// cannot: what the second look reads is either the environment of the very process that the pidfd stands for, or
     /// that one is dead and the signal goes nowhere.
-    fn end(&mut self, pid: Pid, victims: &mut Vec<OwnedFd>) -> Carries {
+    fn end(&mut self, pid: Pid) -> Carries {
         let first = self.carried_by(pid);
         if !matches!(first, Carries::Marker(_)) {
             return first;
         }
-        let Ok(pidfd) = pidfd_open(pid, PidfdFlags::empty()) else { return Carries::Nothing };
+        let opened = self.with_a_descriptor(|| Ok(pidfd_open(pid, PidfdFlags::empty())?));
+        let Ok(pidfd) = opened else { return Carries::Nothing };
         let second = self.carried_by(pid);
         if let Carries::Marker(place) = second
             && pidfd_send_signal(&pidfd, Signal::KILL).is_ok()
         {
             self.found[place].insert(pid);
-            victims.push(pidfd);
+            self.victims.push(pidfd);
+            self.killed = true;
         }
         second
     }
 
     fn carried_by(&mut self, pid: Pid) -> Carries {
         self.environment.clear();
-        let read = File::open(format!("/proc/{pid}/environ"))
-            .and_then(|mut environ| environ.read_to_end(&mut self.environment));
+        let opened = self.with_a_descriptor(|| File::open(format!("/proc/{pid}/environ")));
+        let read = opened.and_then(|mut environ| environ.read_to_end(&mut self.environment));
         // What may not be read (pid 1 in a container, say) will not be readable a moment later either.
         if matches!(read, Ok(0)) && is_starting(pid) {
             return Carries::Unclear;
         }
         marker_in(&self.environment, |marker| place_of(marker, &self.places))
             .map_or(Carries::Nothing, Carries::Marker)
+    }
+}
+
+impl Search {
+    /// Opens something, once more if there is no descriptor left: those of the killed are free once they are dead.
+    fn with_a_descriptor<T>(&mut self, open: impl Fn() -> io::Result<T>) -> io::Result<T> {
+        open().or_else(|error| {
+            if error.raw_os_error() != Some(Errno::MFILE.raw_os_error()) {
+                return Err(error);
+            }
+            self.await_death();
+            open()
+        })
+    }
+
+    /// Waits until the killed are dead, so that the next pass does not find them again and again.
+    fn await_death(&mut self) {
+        for victim in self.victims.drain(..) {
+            let timeout = Timespec { tv_sec: 0, tv_nsec: DEATH_NANOSECONDS };
+            let _ = poll(&mut [PollFd::new(&victim, PollFlags::IN)], Some(&timeout));
+        }
     }
 }
 
@@ -173,14 +198,6 @@ fn marker_in<T>(environment: &[u8], known: impl Fn(&[u8]) -> Option<T>) -> Optio
 
 fn pid_of(name: &[u8]) -> Option<Pid> {
     Pid::from_raw(std::str::from_utf8(name).ok()?.parse().ok()?)
-}
-
-/// Waits until the killed are dead, so that the next pass does not find them again and again.
-fn await_death(victims: &[OwnedFd]) {
-    for victim in victims {
-        let timeout = Timespec { tv_sec: 0, tv_nsec: DEATH_NANOSECONDS };
-        let _ = poll(&mut [PollFd::new(victim, PollFlags::IN)], Some(&timeout));
-    }
 }
 
 #[cfg(test)]
