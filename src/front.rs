@@ -25,6 +25,7 @@ mod post;
 mod rejection;
 mod router;
 mod session;
+mod unfetched;
 mod version;
 
 use std::collections::HashMap;

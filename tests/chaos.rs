@@ -22,5 +22,7 @@ mod full_disk;
 mod kill;
 #[path = "chaos/lines.rs"]
 mod lines;
+#[path = "chaos/slow_reader.rs"]
+mod slow_reader;
 #[path = "chaos/stop.rs"]
 mod stop;

@@ -38,6 +38,8 @@ pub enum Overload {
     Sessions,
     /// A request rate.
     Rate,
+    /// Large answers that the session has not fetched.
+    Unfetched,
 }
 
 /// Why a session ended; its requests answer 404 from then on.
@@ -207,6 +209,7 @@ impl Refusal {
                 Overload::Connections => "connections",
                 Overload::Sessions => "sessions",
                 Overload::Rate => "rate",
+                Overload::Unfetched => "unfetched",
             },
             Self::ShuttingDown { close: true, .. } => "close",
             Self::ShuttingDown { close: false, .. } => "drain",
@@ -266,6 +269,9 @@ fn overload_text(what: Overload) -> &'static str {
         Overload::Connections => "too many connections (limits.max_connections)",
         Overload::Sessions => "too many sessions (limits.max_sessions)",
         Overload::Rate => "too many requests in this time",
+        Overload::Unfetched => {
+            "this session has not fetched the answers it has (4 x limits.max_message_bytes)"
+        }
     }
 }
 

@@ -35,6 +35,7 @@
 //! # }
 //! ```
 
+pub mod byte_channel;
 mod connection;
 mod connection_handle;
 mod error;
@@ -76,8 +77,8 @@ pub use pool::{
     DEFAULT_CLEANUP_INTERVAL, DEFAULT_IDLE_TIMEOUT, DEFAULT_MAX_ERROR_COUNT, PoolConfig,
     SessionConnectionPool,
 };
-pub use registry::BackendState;
 pub use process::Headroom;
+pub use registry::BackendState;
 pub use route::{Attached, Route, SessionEvent, SessionSink};
 pub use session_record::{SessionRecord, Stage};
 

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -9,6 +10,8 @@ use http::{HeaderValue, Response, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
 
 use super::events::{FeedBody, ReplyBody};
+use super::session::Session;
+use super::unfetched::Unfetched;
 
 /// Any response of the front.
 pub(crate) type HttpResponse = Response<FrontBody>;
@@ -20,6 +23,8 @@ pub(crate) enum FrontBody {
     Empty,
     /// All of it.
     Whole(Bytes),
+    /// All of it, in pieces.
+    Large(Unfetched),
     /// The answers of a POST, and what precedes them.
     Reply(Box<ReplyBody>),
     /// A GET stream.
@@ -41,6 +46,7 @@ impl Body for FrontBody {
                 *self = Self::Empty;
                 return Poll::Ready(Some(Ok(Frame::data(bytes))));
             }
+            Self::Large(rest) => Poll::Ready(rest.next_piece()),
             Self::Reply(body) => body.poll_piece(cx),
             Self::Feed(body) => body.poll_piece(cx),
         };
@@ -51,6 +57,7 @@ impl Body for FrontBody {
         match self {
             Self::Empty => true,
             Self::Whole(bytes) => bytes.is_empty(),
+            Self::Large(rest) => rest.len() == 0,
             Self::Reply(body) => body.is_done(),
             Self::Feed(_) => false,
         }
@@ -60,6 +67,7 @@ impl Body for FrontBody {
         match self {
             Self::Empty => SizeHint::with_exact(0),
             Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Large(rest) => SizeHint::with_exact(rest.len() as u64),
             Self::Reply(_) | Self::Feed(_) => SizeHint::default(),
         }
     }
@@ -72,9 +80,19 @@ pub(crate) fn empty(status: StatusCode) -> HttpResponse {
     response
 }
 
+/// The answer to a request of a session.
+pub(crate) fn answer(session: &Arc<Session>, answer: Bytes) -> HttpResponse {
+    let large = Unfetched::of(session, &answer);
+    as_json(StatusCode::OK, large.map_or(FrontBody::Whole(answer), FrontBody::Large))
+}
+
 /// A JSON response.
 pub(crate) fn json(status: StatusCode, body: impl Into<Bytes>) -> HttpResponse {
-    let mut response = Response::new(FrontBody::Whole(body.into()));
+    as_json(status, FrontBody::Whole(body.into()))
+}
+
+fn as_json(status: StatusCode, body: FrontBody) -> HttpResponse {
+    let mut response = Response::new(body);
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(super::media::JSON));
     response

@@ -10,6 +10,7 @@ use std::task::Poll;
 use bytes::Bytes;
 use http::StatusCode;
 use mcpvisor_actors::message::Envelope;
+use mcpvisor_actors::{Exchange, Refusal};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -18,6 +19,7 @@ use super::events::{ReplyBody, Source};
 use super::measure::Operation;
 use super::rejection::Rejection;
 use super::session::{Session, SessionMsg};
+use super::unfetched;
 
 /// Sends one request to the backend and answers with what it says. `as_stream`: the client would rather
 /// have a stream, which it can resume.
@@ -32,7 +34,7 @@ pub(crate) async fn one(
         let first = poll_fn(|cx| source.poll_first(cx));
         if let Ok(false) = timeout(session.face().keep_alive, first).await {
             return Ok(match source.take_answer() {
-                Some(answer) => body::json(StatusCode::OK, answer),
+                Some(answer) => body::answer(session, answer),
                 // The client took its request back: there is nothing to say, and it waits for nothing.
                 None => body::empty(StatusCode::ACCEPTED),
             });
@@ -61,7 +63,7 @@ pub(crate) async fn several(session: &Arc<Session>, messages: Vec<Envelope>) -> 
             let answers: Vec<Bytes> = sources.iter_mut().filter_map(Source::take_answer).collect();
             return match answers.is_empty() {
                 true => body::empty(StatusCode::ACCEPTED),
-                false => body::json(StatusCode::OK, array(&answers)),
+                false => body::answer(session, array(&answers)),
             };
         }
     }
@@ -71,7 +73,17 @@ pub(crate) async fn several(session: &Arc<Session>, messages: Vec<Envelope>) -> 
 fn send(session: &Arc<Session>, message: Envelope) -> Source {
     let operation = Operation::begin(session.face(), message.method(), session.version());
     let id = message.id_bytes().unwrap_or_else(|| Bytes::from_static(b"null"));
-    Source::new(session.route().request(message), id, operation, session.begin_use())
+    let exchange = match unfetched::refusal(session) {
+        None => session.route().request(message),
+        Some(refusal) => refused(refusal),
+    };
+    Source::new(exchange, id, operation, session.begin_use())
+}
+
+fn refused(refusal: Refusal) -> oneshot::Receiver<Exchange> {
+    let (reply, exchange) = oneshot::channel();
+    let _ = reply.send(Exchange::Answer(Err(refusal)));
+    exchange
 }
 
 fn stream(session: &Arc<Session>, sources: Vec<Source>, held: Vec<Bytes>) -> HttpResponse {

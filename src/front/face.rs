@@ -11,12 +11,17 @@ use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use super::measure;
 use super::session::Bounds;
 
+/// Large answers, each as long as may be, that a session may leave unfetched.
+const UNFETCHED: usize = 4;
+
 /// One backend that is served.
 pub(crate) struct Face {
     pub(crate) name: Arc<str>,
     /// Tells it apart in caches of metric handles.
     pub(crate) index: usize,
     pub(crate) max_body_bytes: usize,
+    /// Bytes of large answers that a session may leave unfetched before it gets no more.
+    pub(crate) max_unfetched: usize,
     pub(crate) keep_alive: Duration,
     pub(crate) replay_bounds: Bounds,
     pub(crate) sessions: Gauge,
@@ -34,6 +39,7 @@ impl Face {
         let face = Self {
             index: NEXT.fetch_add(1, Relaxed),
             max_body_bytes: backend.limits.max_body_bytes,
+            max_unfetched: backend.limits.max_message_bytes.saturating_mul(UNFETCHED),
             keep_alive: backend.timeouts.sse_keepalive.max(Duration::from_millis(10)),
             replay_bounds: Bounds {
                 events: backend.limits.replay_events,

@@ -10,10 +10,11 @@ mod table;
 
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use mcpvisor_actors::byte_channel;
 use mcpvisor_actors::{Route, SessionEvent, SessionSink};
 use ractor::ActorRef;
 use tokio::time::Instant;
@@ -26,8 +27,8 @@ pub(crate) use table::{Room, Table};
 use super::face::Face;
 use super::version::Version;
 
-/// Events that may be on their way to one reader; a reader that is further behind is cut off.
-const FEED: usize = 256;
+/// What may be on its way to one reader; a reader that is further behind is cut off.
+const FEED: byte_channel::Bounds = byte_channel::Bounds { messages: 256, bytes: 8 << 20 };
 
 /// One session. The fast path (a request and its answer) touches nothing else.
 pub(crate) struct Session {
@@ -46,6 +47,8 @@ pub(crate) struct Session {
     /// Counters outside the actor, so that no id repeats after it was rebuilt.
     streams: AtomicU64,
     events: AtomicU64,
+    /// Bytes of large answers that its clients have not taken yet.
+    unfetched: AtomicUsize,
 }
 
 /// The address of a session's actor: empty before it starts, another after it was rebuilt.
@@ -77,6 +80,7 @@ impl Session {
             holds: AtomicBool::new(false),
             streams: AtomicU64::new(1),
             events: AtomicU64::new(1),
+            unfetched: AtomicUsize::new(0),
         }
     }
 
@@ -155,6 +159,11 @@ impl Session {
     pub(crate) fn begin_use(self: &Arc<Self>) -> InUse {
         self.in_use.fetch_add(1, Relaxed);
         InUse(self.clone())
+    }
+
+    /// Bytes of large answers on their way to its clients.
+    pub(crate) fn unfetched(&self) -> &AtomicUsize {
+        &self.unfetched
     }
 
     /// How long nobody used it; zero while somebody does.

@@ -4,12 +4,13 @@
 //! when something precedes the answer (progress, a log line, a request of the server).
 
 use bytes::Bytes;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
+use crate::byte_channel::{self, Bounds, Receiver, Sender};
 use crate::error::Refusal;
 
-/// Messages that may wait for a slow reader before the answer; the answer itself always has room.
-const PRECEDING: usize = 256;
+/// What may wait for a slow reader before the answer; the answer itself always has room.
+const PRECEDING: Bounds = Bounds { messages: 256, bytes: 8 << 20 };
 
 /// The answer: the backend's message with the client's id, or an error of ours.
 pub type Answer = Result<Bytes, Refusal>;
@@ -27,7 +28,7 @@ pub enum Exchange {
 #[derive(Debug)]
 pub struct ReplyStream {
     /// What precedes the answer; ends when the answer is there.
-    pub preceding: mpsc::Receiver<Bytes>,
+    pub preceding: Receiver<Bytes>,
     /// The answer.
     pub answer: oneshot::Receiver<Answer>,
 }
@@ -39,7 +40,7 @@ pub struct Reply(State);
 #[derive(Debug)]
 enum State {
     First(oneshot::Sender<Exchange>),
-    Streaming { preceding: mpsc::Sender<Bytes>, answer: oneshot::Sender<Answer> },
+    Streaming { preceding: Sender<Bytes>, answer: oneshot::Sender<Answer> },
     Gone,
 }
 
@@ -57,7 +58,7 @@ impl Reply {
             self.become_stream();
         }
         match &self.0 {
-            State::Streaming { preceding, .. } => preceding.try_send(message).is_ok(),
+            State::Streaming { preceding, .. } => preceding.try_send_bytes(message).is_ok(),
             State::First(_) | State::Gone => false,
         }
     }
@@ -73,7 +74,7 @@ impl Reply {
 
     fn become_stream(&mut self) {
         let State::First(first) = std::mem::replace(&mut self.0, State::Gone) else { return };
-        let (preceding, receiver) = mpsc::channel(PRECEDING);
+        let (preceding, receiver) = byte_channel::channel(PRECEDING);
         let (answer, answered) = oneshot::channel();
         let stream = ReplyStream { preceding: receiver, answer: answered };
         if first.send(Exchange::Stream(stream)).is_ok() {
@@ -96,15 +97,15 @@ mod tests {
     #[tokio::test]
     async fn what_precedes_the_answer_comes_first_and_a_slow_reader_still_gets_the_answer() {
         let (mut reply, receiver) = Reply::new();
-        let taken = (0..PRECEDING + 10).filter(|_| reply.precede(Bytes::from_static(b"p"))).count();
+        let taken = (0..PRECEDING.messages + 10).filter(|_| reply.precede(Bytes::from_static(b"p"))).count();
         reply.answer(Ok(Bytes::from_static(b"a")));
-        assert_eq!(taken, PRECEDING);
+        assert_eq!(taken, PRECEDING.messages);
         let Ok(Exchange::Stream(mut stream)) = receiver.await else { panic!("a stream") };
         let mut seen = 0;
         while stream.preceding.recv().await.is_some() {
             seen += 1;
         }
-        assert_eq!(seen, PRECEDING);
+        assert_eq!(seen, PRECEDING.messages);
         assert!(matches!(stream.answer.await, Ok(Ok(_))));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
-use tokio::sync::mpsc;
+use mcpvisor_actors::byte_channel::Receiver;
 
 use super::keep_alive::KeepAlive;
 use super::{EventId, Numbered, STANDALONE, write_event, write_priming};
@@ -22,7 +22,7 @@ pub(crate) struct FeedBody {
     after: u64,
     priming: bool,
     backlog: VecDeque<Numbered>,
-    feed: mpsc::Receiver<Numbered>,
+    feed: Receiver<Numbered>,
     keep_alive: KeepAlive,
     /// An open stream keeps its session.
     _in_use: InUse,
@@ -44,7 +44,7 @@ impl FeedBody {
         session: &Arc<Session>,
         after: EventId,
         backlog: Vec<Numbered>,
-        feed: mpsc::Receiver<Numbered>,
+        feed: Receiver<Numbered>,
         end: Option<FeedEnd>,
     ) -> Self {
         let face = session.face();

@@ -17,6 +17,7 @@ use super::keep_alive::KeepAlive;
 use super::{EventId, Source, write_event, write_priming};
 use crate::front::measure::OpenStream;
 use crate::front::session::{Replay, Session, SessionMsg};
+use crate::front::unfetched::Unfetched;
 
 /// Events that are ready together travel in one piece, up to about this many bytes.
 const PIECE: usize = 64 << 10;
@@ -28,6 +29,8 @@ pub(crate) struct ReplyBody {
     rest: Unfinished,
     /// Still to be said: where to resume.
     priming: bool,
+    /// What of the last events is still to be handed over, if they were large.
+    large: Option<Unfetched>,
     keep_alive: KeepAlive,
     /// Somebody resumes this stream elsewhere: this connection is dead and nobody has told us.
     give_up: Option<oneshot::Receiver<()>>,
@@ -55,6 +58,7 @@ impl ReplyBody {
             stream,
             rest: Unfinished { held: held.into(), sources, replay },
             priming: session.version().primes_streams(),
+            large: None,
             keep_alive: KeepAlive::new(session.face().keep_alive),
             give_up: Some(give_up),
             done: false,
@@ -64,12 +68,19 @@ impl ReplyBody {
     }
 
     pub(crate) fn is_done(&self) -> bool {
-        self.done
+        self.done && self.large.is_none()
     }
 
     /// The next bytes of the stream.
     pub(crate) fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        if self.done || self.must_give_up(cx) {
+        if self.must_give_up(cx) {
+            return Poll::Ready(None);
+        }
+        if let Some(piece) = self.large.as_mut().and_then(Unfetched::next_piece) {
+            return Poll::Ready(Some(piece));
+        }
+        self.large = None;
+        if self.done {
             return Poll::Ready(None);
         }
         let mut piece = BytesMut::new();
@@ -93,7 +104,10 @@ impl ReplyBody {
         }
         if !piece.is_empty() {
             self.keep_alive.reset();
-            return Poll::Ready(Some(piece.freeze()));
+            let piece = piece.freeze();
+            self.large = Unfetched::of(&self.session, &piece);
+            let first = self.large.as_mut().and_then(Unfetched::next_piece);
+            return Poll::Ready(Some(first.unwrap_or(piece)));
         }
         if self.done {
             return Poll::Ready(None);

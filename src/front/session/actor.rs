@@ -10,17 +10,18 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use mcpvisor_actors::byte_channel::{self, NotSent};
 use mcpvisor_actors::message::{self, Envelope};
 use mcpvisor_actors::{EndCause, SessionEvent};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::outbox::Outbox;
 use super::replies::Replies;
 use super::table::Table;
 use super::{FEED, Session};
-use crate::front::events::{EventId, FeedBody, FeedEnd, STANDALONE, Unfinished};
+use crate::front::events::{EventId, FeedBody, FeedEnd, Numbered, STANDALONE, Unfinished};
 use crate::front::rejection::INTERNAL_ERROR;
 
 /// The stream that a client asks to resume is unknown, or no longer kept.
@@ -79,7 +80,7 @@ pub(super) struct State {
 /// The standalone stream that is open now.
 struct Feed {
     generation: u64,
-    sender: mpsc::Sender<(u64, Bytes)>,
+    sender: byte_channel::Sender<Numbered>,
 }
 
 impl Actor for SessionActor {
@@ -144,15 +145,16 @@ impl State {
     /// Into the stream if one is open; else it waits for one, within bounds.
     fn say(&mut self, message: Bytes, request: Option<Bytes>) {
         let sequence = self.session.next_event();
-        let said = match self.feed.as_ref().map(|feed| feed.sender.try_send((sequence, message.clone()))) {
+        let into = |feed: &Feed| feed.sender.try_send((sequence, message.clone()), message.len());
+        let said = match self.feed.as_ref().map(into) {
             Some(Ok(())) => true,
-            Some(Err(mpsc::error::TrySendError::Full(_))) => {
+            Some(Err(NotSent::Full)) => {
                 // Too slow: it may come back and resume; nobody waits for it.
                 self.session.face().overflows.increment(1);
                 self.close_feed();
                 false
             }
-            Some(Err(mpsc::error::TrySendError::Closed(_))) | None => false,
+            Some(Err(NotSent::Closed)) | None => false,
         };
         let refused = self.outbox.push((sequence, message), request, said, Instant::now());
         self.refuse(&refused, "too many requests wait for the client to open a stream");
@@ -171,7 +173,7 @@ impl State {
         }
         self.generation += 1;
         let generation = self.generation;
-        let (sender, receiver) = mpsc::channel(FEED);
+        let (sender, receiver) = byte_channel::channel(FEED);
         let backlog = self.outbox.open(after);
         let first = backlog.first().map(|(sequence, _)| sequence.saturating_sub(1));
         let sequence = after.or(first).unwrap_or_else(|| self.session.last_event());

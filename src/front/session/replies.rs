@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::sync::{mpsc, oneshot};
+use mcpvisor_actors::byte_channel::{self, NotSent};
+use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
 use super::actor::{FeedReply, NotKept, SessionMsg};
@@ -30,7 +31,7 @@ struct Open {
 /// No client is connected, or one resumed it and may go again.
 struct Left {
     replay: Replay,
-    live: Option<mpsc::Sender<Numbered>>,
+    live: Option<byte_channel::Sender<Numbered>>,
     /// Takes what is still to come; `None` once everything has been said.
     pump: Option<Pump>,
 }
@@ -90,13 +91,14 @@ impl Replies {
         let Some(left) = self.left.get_mut(&stream) else { return true };
         let sequence = left.replay.push(message.clone());
         let Some(live) = &left.live else { return true };
-        match live.try_send((sequence, message)) {
+        let length = message.len();
+        match live.try_send((sequence, message), length) {
             Ok(()) => true,
-            Err(mpsc::error::TrySendError::Closed(_)) => {
+            Err(NotSent::Closed) => {
                 left.live = None;
                 true
             }
-            Err(mpsc::error::TrySendError::Full(_)) => {
+            Err(NotSent::Full) => {
                 left.live = None;
                 false
             }
@@ -127,7 +129,7 @@ impl Replies {
 
 impl Left {
     fn feed(&mut self, session: &Arc<Session>, from: EventId) -> FeedBody {
-        let (sender, receiver) = mpsc::channel(FEED);
+        let (sender, receiver) = byte_channel::channel(FEED);
         let backlog = self.replay.after(from.sequence);
         self.live = self.pump.is_some().then_some(sender);
         FeedBody::new(session, from, backlog, receiver, None)
