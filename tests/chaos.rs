@@ -8,6 +8,8 @@ mod world;
 
 #[path = "chaos/closed_pipes.rs"]
 mod closed_pipes;
+#[path = "chaos/crash_loop.rs"]
+mod crash_loop;
 #[path = "chaos/descriptors.rs"]
 mod descriptors;
 #[path = "chaos/exec_failure.rs"]

@@ -6,17 +6,13 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
-use crate::common::{
-    Ask, Client, Service, backend, carrying, code, eventually, kill_9, open_files, reason, text_of,
-};
-use crate::world::World;
+use crate::common::{Ask, Client, Service, carrying, code, eventually, kill_9, open_files, reason, text_of};
+use crate::world::{World, config};
 
 const LIMIT: usize = 128;
 
 async fn world(flags: &[&str]) -> World {
-    let flags = [&["--garbage", "--ignore-term", "--ignore-eof"], flags].concat();
-    let quick = "timeouts.stdin_grace = \"100ms\"\ntimeouts.term_grace = \"100ms\"\n";
-    let config = [backend("bad", &flags, quick), backend("good", &["--garbage"], quick)].concat();
+    let config = config(&[&["--ignore-term", "--ignore-eof"], flags].concat(), "");
     World::of(Service::start_after(&format!("ulimit -n {LIMIT}"), &config, &[]).await).await
 }
 

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::common::{self, Ask, Client, Service, backend, code, eventually, fixture, kill_9, reason};
-use crate::world::{PROMPT, World};
+use crate::common::{self, Ask, Client, Service, code, eventually, fixture, kill_9, reason};
+use crate::world::{PROMPT, World, config};
 
 const COOLDOWN: Duration = Duration::from_secs(3);
 
@@ -25,8 +25,8 @@ async fn a_program_that_vanishes_stops_its_sessions_until_it_is_back() {
     put_back(&program);
     let command = format!("command = {:?}", fixture().to_str().unwrap());
     let linked = format!("command = {:?}", program.to_str().unwrap());
-    let bad = backend("bad", &["--garbage"], "pool.cooldown = \"3s\"\npool.cooldown_max = \"3s\"\n");
-    let config = [bad.replace(&command, &linked), backend("good", &["--garbage"], "")].concat();
+    let config = config(&[], "pool.cooldown = \"3s\"\npool.cooldown_max = \"3s\"\n");
+    let config = config.replacen(&command, &linked, 1); // of the first backend, which is the bad one
     let world = World::of(Service::start_in(folder, &config, &[]).await).await;
 
     for (number, (way, part)) in (1..).zip(WAYS) {

@@ -5,8 +5,8 @@ use std::process::Command;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::common::{Client, Service, backend, eventually, kill_9};
-use crate::world::World;
+use crate::common::{Client, Service, eventually, kill_9};
+use crate::world::{World, config};
 
 /// A service that serves is worth more than its notes: it would not start, or lose sessions, for want of a file.
 #[tokio::test]
@@ -34,7 +34,7 @@ async fn without_room_for_its_state_it_warns_and_serves() {
 }
 
 async fn serves_all_the_same(folder: TempDir, setting: &str, within: &[&str], why: &str) {
-    let config = [backend("bad", &["--garbage"], ""), backend("good", &["--garbage"], "")].concat();
+    let config = config(&[], "");
     let mut service = Service::start_without_state(folder, &config, &[setting], within).await;
     let log = service.log();
     let warned = |line: &&str| line.contains("gateway.state_dir cannot be used") && line.contains(why);
@@ -57,7 +57,7 @@ async fn serves_all_the_same(folder: TempDir, setting: &str, within: &[&str], wh
 /// A full disk, or a log collector that has gone, would take the service with it.
 #[tokio::test]
 async fn a_log_that_cannot_be_written_harms_nothing() {
-    let config = [backend("bad", &["--garbage"], ""), backend("good", &["--garbage"], "")].concat();
+    let config = config(&[], "");
     for script in ["exec 2>/dev/full", "exec 2>&-", "mkfifo gone; : <gone & exec 2>gone; wait"] {
         let world = World::of(Service::start_after(script, &config, &[]).await).await;
         let before = world.victim.pid().await;

@@ -18,8 +18,9 @@ const MIB: u64 = 1 << 20;
 /// Every server prints, logs JSON and says bare values on standard output, before every frame: nowhere may that matter.
 const NOISE: &str = "--garbage";
 
-/// Servers that are told to go are gone soon, so that tests need not wait for the ladder.
-const QUICK_END: &str = "timeouts.stdin_grace = \"300ms\"\ntimeouts.term_grace = \"300ms\"\n";
+/// Servers that are told to go are gone soon, so that tests need not wait for the ladder; and no test is about the breaker.
+const SETTINGS: &str = "timeouts.stdin_grace = \"300ms\"\ntimeouts.term_grace = \"300ms\"\n\
+                        limits.breaker_threshold = 100000\n";
 
 pub struct World {
     pub service: Service,
@@ -31,25 +32,28 @@ pub struct World {
 }
 
 /// Somebody who works on, and would notice a lost server by its memory.
-struct Bystander {
+pub struct Bystander {
     client: Client,
     calls: Cell<u32>,
 }
 
+/// The backend `bad` has these flags and settings, `good` has none.
+pub fn config(flags: &[&str], settings: &str) -> String {
+    let bad = backend("bad", &[&[NOISE], flags].concat(), &format!("{SETTINGS}{settings}"));
+    bad + &backend("good", &[NOISE], SETTINGS)
+}
+
 impl World {
-    /// The backend `bad` has these flags and settings, `good` has none.
+    /// A service with [`config`], and who uses it.
     pub async fn new(flags: &[&str], settings: &str) -> Self {
-        let flags = [&[NOISE], flags].concat();
-        let config =
-            [backend("bad", &flags, &format!("{QUICK_END}{settings}")), backend("good", &[NOISE], QUICK_END)];
-        Self::of(Service::start(&config.concat()).await).await
+        Self::of(Service::start(&config(flags, settings)).await).await
     }
 
     /// The same with a service that runs already and has both backends.
     pub async fn of(service: Service) -> Self {
         let victim = Client::open(&service, "bad").await;
-        let neighbour = Bystander { client: Client::open(&service, "bad").await, calls: Cell::new(0) };
-        let stranger = Bystander { client: Client::open(&service, "good").await, calls: Cell::new(0) };
+        let neighbour = Bystander::open(&service, "bad").await;
+        let stranger = Bystander::open(&service, "good").await;
         let world = Self { service, victim, neighbour, stranger, faults: RefCell::default() };
         world.during(async {}).await;
         world
@@ -57,18 +61,7 @@ impl World {
 
     /// Does something while the other two work, each of whom gets every answer, from the server it has had, and promptly.
     pub async fn during<T>(&self, work: impl Future<Output = T>) -> T {
-        let done = Cell::new(false);
-        let work = async {
-            let outcome = work.await;
-            done.set(true);
-            outcome
-        };
-        let (outcome, neighbour, stranger) =
-            tokio::join!(work, self.neighbour.work_until(&done), self.stranger.work_until(&done));
-        println!("slowest calls of the others: {neighbour:?}, {stranger:?}");
-        assert!(neighbour < PROMPT, "another session of the backend waited {neighbour:?}");
-        assert!(stranger < PROMPT, "a session of another backend waited {stranger:?}");
-        outcome
+        self.neighbour.during(self.stranger.during(work)).await
     }
 
     /// Calls a tool of the victim's server, and does something once the server has the call.
@@ -166,6 +159,24 @@ impl World {
 }
 
 impl Bystander {
+    pub async fn open(service: &Service, backend: &str) -> Self {
+        Self { client: Client::open(service, backend).await, calls: Cell::new(0) }
+    }
+
+    /// Works while something is done, and waits for no answer.
+    pub async fn during<T>(&self, work: impl Future<Output = T>) -> T {
+        let done = Cell::new(false);
+        let work = async {
+            let outcome = work.await;
+            done.set(true);
+            outcome
+        };
+        let (outcome, slowest) = tokio::join!(work, self.work_until(&done));
+        println!("slowest call of a session at {}: {slowest:?}", self.client.path);
+        assert!(slowest < PROMPT, "a session at {} waited {slowest:?}", self.client.path);
+        outcome
+    }
+
     /// Calls until then, at least once; the longest wait.
     async fn work_until(&self, done: &Cell<bool>) -> Duration {
         let mut slowest = Duration::ZERO;
