@@ -71,6 +71,7 @@ pub async fn serve_stdio() -> anyhow::Result<()> {
 }
 
 impl Demo {
+    #[expect(clippy::disallowed_methods, reason = "shown to people")]
     fn new() -> Self {
         Self {
             count: Arc::new(AtomicU64::new(0)),

@@ -63,6 +63,8 @@ pub struct ConnectionMetadata {
     pub connection: ConnectionHandle,
     /// When the key was first launched.
     pub created_at: SystemTime,
+    /// How long ago that is, whatever the wall clock did since.
+    pub age: Duration,
     /// When it was last used by a request, an answer or its progress.
     pub last_used_at: SystemTime,
     /// How long ago that is.

@@ -256,6 +256,7 @@ fn backends(starts: &str) -> Vec<(&'static str, Vec<&str>)> {
 /// A user would be left without an answer, share a key with a second server, or find servers left behind.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_storm_loses_no_request_and_leaves_no_process() {
+    #[expect(clippy::disallowed_methods, reason = "another seed for each run")]
     let time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     let seed = std::env::var("STORM_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed = seed.unwrap_or(time.as_nanos() as u64);

@@ -1,7 +1,7 @@
 //! What probes ask, and the order to close.
 
 use std::net::SocketAddr;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
 use mcpvisor_actors::{ConnectionMetadata, Phase};
@@ -85,12 +85,11 @@ pub(crate) fn close(front: &Front, headers: &HeaderMap, peer: SocketAddr) -> Res
 /// `error` if every connection is stopped or the breaker is open, `stopped` if there is none.
 fn server(name: &str, connections: &[ConnectionMetadata], broken: bool) -> Value {
     let own = || connections.iter().filter(|connection| &*connection.key.backend_id == name);
-    let Some(oldest) = own().map(|connection| connection.created_at).min() else {
+    let Some(uptime) = own().map(|connection| connection.age).max() else {
         return json!({ "status": if broken { "error" } else { "stopped" }, "uptime": 0 });
     };
     let stopped = own().all(|connection| connection.phase == Phase::Stopped);
     let status = if broken || stopped { "error" } else { "running" };
-    let uptime = SystemTime::now().duration_since(oldest).unwrap_or_default();
     json!({ "status": status, "uptime": uptime.as_secs() })
 }
 

@@ -38,11 +38,14 @@ impl Entry {
         let (in_flight, queued) = (place.usage.in_flight(), place.usage.queued());
         let phase = status.map_or(Phase::Launching, |status| status.phase);
         let idle_for = now.saturating_duration_since(place.usage.last_used());
+        let age = now.saturating_duration_since(place.usage.created());
+        #[expect(clippy::disallowed_methods, reason = "shown to people; nothing is decided by it")]
         let wall = std::time::SystemTime::now();
         ConnectionMetadata {
             key: key.clone(),
             connection: ConnectionHandle::new(self.route.clone()),
-            created_at: wall - now.saturating_duration_since(place.usage.created()),
+            created_at: wall - age,
+            age,
             last_used_at: wall - idle_for,
             idle_for,
             request_count: place.usage.requests(),
