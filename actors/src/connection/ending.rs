@@ -17,9 +17,13 @@ use crate::route::SessionEvent;
 use crate::supervisor::{Retire, SupervisorMsg, Waiting};
 use crate::timer::Timer;
 
-/// An exit and the end of the stream come together, in any order; so long is one waited for after the
-/// other: the exit code is the better cause, and answers may still stand in the pipe.
-const OTHER_HALF: Duration = Duration::from_millis(20);
+/// An exit and the end of the stream come together, in any order. After an exit the end of the stream is waited for so long:
+/// answers may still stand in the pipe.
+const END_AFTER_EXIT: Duration = Duration::from_millis(20);
+
+/// After the end of the stream, the exit: its code is the better cause, and on a busy machine a large process takes its time to
+/// die. One that lives on has nothing more to say.
+const EXIT_AFTER_END: Duration = Duration::from_millis(250);
 
 /// So long, and so much, is read of the last words on standard error.
 const LAST_WORDS: Duration = Duration::from_millis(10);
@@ -43,7 +47,7 @@ impl ConnectionState {
         let wait = fault.reason == FaultReason::Eof
             && self.link.as_ref().is_some_and(|link| link.stderr().is_some());
         self.dying(fault);
-        if wait { self.wait_for_other_half() } else { self.last_words() }
+        if wait { self.wait_for_other_half(EXIT_AFTER_END) } else { self.last_words() }
     }
 
     /// The process is over.
@@ -75,7 +79,7 @@ impl ConnectionState {
             fault.detail.push_str(", before it had answered initialize");
         }
         self.dying(fault);
-        self.wait_for_other_half();
+        self.wait_for_other_half(END_AFTER_EXIT);
     }
 
     /// From here on nothing is served.
@@ -102,8 +106,8 @@ impl ConnectionState {
         ends
     }
 
-    fn wait_for_other_half(&mut self) {
-        let at = Instant::now() + OTHER_HALF;
+    fn wait_for_other_half(&mut self, patience: Duration) {
+        let at = Instant::now() + patience;
         self.timer = Some(Timer::at(at, self.myself.clone(), ConnectionMsg::GraceOver));
     }
 

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use mcpvisor_config::{LoadRequest, Source as File};
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use super::{Connection, ConnectionArgs, ConnectionMsg, Source};
+use crate::fault::{Fault, FaultReason};
 use crate::key::ConnectionKey;
 use crate::link::LinkEvent;
 use crate::metrics::BackendMetrics;
@@ -49,20 +51,25 @@ async fn ear<M: ractor::Message>() -> (ActorRef<M>, mpsc::UnboundedReceiver<M>) 
     (actor, receiver)
 }
 
-/// A session that is deleted in the milliseconds in which its dead child is being buried would never be
-/// gone, and a drain would last to its deadline.
-#[tokio::test]
-async fn a_connection_given_up_while_it_dies_still_concludes() {
+struct World {
+    connection: ActorRef<ConnectionMsg>,
+    ended: JoinHandle<()>,
+    told: mpsc::UnboundedReceiver<SupervisorMsg>,
+    gone: mpsc::UnboundedReceiver<RootMsg>,
+}
+
+/// A connection to a process that does nothing, once it is open.
+async fn world() -> World {
     let text = "[backends.b]\ncommand = \"sleep\"\nargs = [\"60\"]\n".to_owned();
     let file = File::Text { name: "t.toml".into(), text };
     let loaded = mcpvisor_config::load(LoadRequest { files: vec![file], ..LoadRequest::default() }).unwrap();
     let backend = Arc::new(loaded.config.backends["b"].clone());
-    let (root, mut gone) = ear::<RootMsg>().await;
+    let (root, gone) = ear::<RootMsg>().await;
     let (supervisor, mut told) = ear::<SupervisorMsg>().await;
     let args = ConnectionArgs {
         route: Route::own(ConnectionKey::new("b", "s"), RegistryAddress::default(), &backend),
         supervisor,
-        instance: "test".into(),
+        instance: crate::random_instance(), // a sweep of one test must not end what belongs to another
         sweeper: Sweeper::new(),
         metrics: BackendMetrics::new(&"b".into()),
         expose_stderr: false,
@@ -72,6 +79,14 @@ async fn a_connection_given_up_while_it_dies_still_concludes() {
     };
     let (connection, ended) = Connection::spawn(None, Connection, args).await.unwrap();
     assert!(matches!(told.recv().await, Some(SupervisorMsg::Opened { .. })));
+    World { connection, ended, told, gone }
+}
+
+/// A session that is deleted in the milliseconds in which its dead child is being buried would never be
+/// gone, and a drain would last to its deadline.
+#[tokio::test]
+async fn a_connection_given_up_while_it_dies_still_concludes() {
+    let World { connection, ended, mut told, mut gone } = world().await;
     let exited = ConnectionMsg::Link(LinkEvent::Exited(ExitStatus::Code(1)));
     for message in [exited, ConnectionMsg::Gone, ConnectionMsg::Kill] {
         assert!(connection.send_message(message).is_ok());
@@ -79,4 +94,19 @@ async fn a_connection_given_up_while_it_dies_still_concludes() {
     tokio::time::timeout(std::time::Duration::from_secs(10), ended).await.expect("it ends").unwrap();
     assert!(matches!(told.recv().await, Some(SupervisorMsg::Concluded { incarnation: 1 })));
     assert!(matches!(gone.recv().await, Some(RootMsg::Gone { incarnation: 1 })));
+}
+
+/// On a busy machine nobody would learn that the kernel had killed a server for its memory: the pipes of a large process are
+/// closed long before its end is seen.
+#[tokio::test]
+async fn a_process_that_takes_its_time_to_die_is_told_by_its_signal() {
+    let World { connection, mut told, .. } = world().await;
+    let broken = |reason| ConnectionMsg::Link(LinkEvent::Broken(Fault::new(reason, "the end")));
+    assert!(connection.send_message(broken(FaultReason::Eof)).is_ok());
+    // Not waited for: this is how long it takes to die.
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    let exited = ConnectionMsg::Link(LinkEvent::Exited(ExitStatus::Signal(9)));
+    assert!(connection.send_message(exited).is_ok());
+    let Some(SupervisorMsg::Fault { fault, .. }) = told.recv().await else { panic!("a fault") };
+    assert_eq!((fault.reason, fault.signal), (FaultReason::Signal, Some(9)));
 }
