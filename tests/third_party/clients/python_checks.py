@@ -13,6 +13,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
+from python_crashes import crashes
 from report import Report, expect, expect_equal, until
 
 EVERYTHING = "everything"
@@ -63,6 +64,7 @@ async def run(name: str, base: str, connect: Connect) -> None:
     basics = [basic(report, connect, endpoint(spec["server"]), spec) for spec in servers()]
     await asyncio.gather(*basics, everything(report, connect, endpoint(EVERYTHING)))
     await isolation(report, connect, endpoint("sequential-thinking"))
+    await crashes(report, connect, endpoint, servers)
     report.end()
 
 
