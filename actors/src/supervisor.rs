@@ -31,7 +31,6 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use crate::connection::ConnectionMsg;
 use crate::error::EndCause;
 use crate::fault::{Fault, FaultReason};
 use crate::link::duplex::OpenTransport;
@@ -44,7 +43,7 @@ use crate::route::{Notice, Route};
 use crate::timer::Timer;
 
 pub(crate) use budget::Budget;
-use launch::Launch;
+use launch::{Incarnation, Launch};
 pub(crate) use machine::Retire;
 use machine::{Event, Machine};
 use owed::OwedRestart;
@@ -159,18 +158,6 @@ pub(crate) struct SupervisorState {
     drain_by: Option<Instant>,
     ended: Vec<oneshot::Sender<bool>>,
     gauge: Option<PhaseGauge>,
-}
-
-/// The Connection of now.
-struct Incarnation {
-    number: u64,
-    connection: ActorRef<ConnectionMsg>,
-    pid: Option<u32>,
-    ready: bool,
-    /// Nothing of its transport is left.
-    gone: bool,
-    /// Its actor failed, and will conclude nothing.
-    failed: bool,
 }
 
 #[derive(Default)]

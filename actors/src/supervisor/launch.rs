@@ -6,8 +6,8 @@ use ractor::{Actor, ActorRef};
 use tokio::time::Instant;
 
 use super::machine::Event;
-use super::{Incarnation, SupervisorMsg, SupervisorState};
-use crate::connection::{Connection, ConnectionArgs, Source};
+use super::{SupervisorMsg, SupervisorState};
+use crate::connection::{Connection, ConnectionArgs, ConnectionMsg, Source};
 use crate::error::{EndCause, Overload, Refusal};
 use crate::fault::{Fault, FaultReason};
 use crate::registry::{News, RegistryMsg};
@@ -22,6 +22,18 @@ pub(super) enum Launch {
     Queued { attempt: u64, seat: Seat },
     /// Under way, holding a ticket.
     Running { since: Instant },
+}
+
+/// The Connection of now.
+pub(super) struct Incarnation {
+    pub(super) number: u64,
+    pub(super) connection: ActorRef<ConnectionMsg>,
+    pub(super) pid: Option<u32>,
+    pub(super) ready: bool,
+    /// Nothing of its transport is left.
+    pub(super) gone: bool,
+    /// Its actor failed, and will conclude nothing.
+    pub(super) failed: bool,
 }
 
 impl SupervisorState {
@@ -214,7 +226,7 @@ impl SupervisorState {
         }
         match &self.current {
             Some(current) => {
-                let _ = current.connection.send_message(crate::connection::ConnectionMsg::Kill);
+                let _ = current.connection.send_message(ConnectionMsg::Kill);
                 true
             }
             None => false,

@@ -10,12 +10,20 @@ use crate::registry::News;
 
 impl SupervisorState {
     /// Whether the session is over now that its connection is (`on_restart = "end_session"`). Not if an open
-    /// transport was put in its place on purpose: whoever did that knows what is lost.
+    /// transport was put in its place on purpose, and before that connection was lost: whoever did that knows what
+    /// is lost.
     pub(super) fn ends_with_connection(&self) -> bool {
-        let meant = self.args.backend.on_restart == OnRestart::EndSession && self.args.transport.is_none();
-        // A session that was deleted ends by that.
-        let open = self.args.route.ended().is_none_or(|cause| cause == EndCause::EndSession);
-        meant && open && self.args.route.is_established()
+        let route = &self.args.route;
+        match route.ended() {
+            // The Connection has said so, to whoever asked it: nothing that came since can take it back.
+            Some(EndCause::EndSession) => true,
+            // It ends by that.
+            Some(_) => false,
+            None => {
+                let meant = self.args.backend.on_restart == OnRestart::EndSession;
+                meant && self.args.transport.is_none() && route.is_established()
+            }
+        }
     }
 
     /// Ends the session although nobody asked for that.

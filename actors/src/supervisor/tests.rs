@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::SupervisorMsg;
+use crate::error::EndCause;
 use crate::fault::{Fault, FaultReason};
 use crate::key::ConnectionKey;
 use crate::launcher::Launcher;
@@ -37,7 +38,11 @@ fn server(serves: bool) -> OpenTransport {
 }
 
 async fn launcher() -> Launcher {
-    let text = "[pool]\nidle_timeout = \"200ms\"\ncleanup_interval = \"50ms\"\n[backends.b]\ncommand = \"/nowhere\"\n".to_owned();
+    launcher_with("[pool]\nidle_timeout = \"200ms\"\ncleanup_interval = \"50ms\"\n", "").await
+}
+
+async fn launcher_with(general: &str, settings: &str) -> Launcher {
+    let text = format!("{general}[backends.b]\ncommand = \"/nowhere\"\n{settings}");
     let file = mcpvisor_config::Source::Text { name: "t.toml".into(), text };
     let request = mcpvisor_config::LoadRequest { files: vec![file], ..Default::default() };
     Launcher::new(mcpvisor_config::load(request).unwrap().config, CancellationToken::new()).await.unwrap()
@@ -99,6 +104,32 @@ async fn a_fault_of_a_replaced_transport_harms_nobody() {
         SupervisorMsg::Fault { incarnation, fault }
     })
     .await;
+}
+
+/// A transport put in place of one that has just been lost, and its session with it, would serve nobody, and keep
+/// everybody from another.
+#[tokio::test]
+async fn a_transport_that_comes_too_late_for_its_session_is_not_opened() {
+    let launcher = launcher_with("", "on_restart = \"end_session\"\n").await;
+    let before = launcher.pool().set("b", "s", server(true)).await.unwrap();
+    let (reply, route) = oneshot::channel();
+    assert!(launcher.address().send(RegistryMsg::Get { key: ConnectionKey::new("b", "s"), reply }).is_ok());
+    let route: Route = route.await.unwrap().unwrap();
+    let incarnation = launcher.list().await[0].incarnation;
+    let supervisor = route.place().supervisor.load_full().unwrap();
+    // As its Connection does before it answers anybody.
+    route.all_have_ended(EndCause::EndSession);
+    let fault = Fault::new(FaultReason::Eof, "the transport ended").into();
+    for message in
+        [SupervisorMsg::Set { transport: server(true) }, SupervisorMsg::Fault { incarnation, fault }]
+    {
+        assert!(supervisor.send_message(message).is_ok());
+    }
+    eventually(&launcher, |list| list.is_empty()).await;
+    assert_eq!(before.request("x", &json!({})).await.unwrap_err().reason(), "end_session");
+    let anew = launcher.pool().set("b", "s", server(true)).await.unwrap();
+    assert!(anew.request("x", &json!({})).await.is_ok());
+    launcher.close().await;
 }
 
 /// A caller who gives up between opening a key and using it would leave it behind for ever.
