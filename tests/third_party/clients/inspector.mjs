@@ -39,7 +39,8 @@ async function inspect({ server, tools, call, expect: wanted }) {
 
 /** The JSON result that one run of the command prints; its complaint is the error if it fails. */
 function inspector(server, ...args) {
-  const line = [launcher, '--cli', endpoint(server).href, '--transport', 'http', '--format', 'json', ...args];
+  const patience = ['--connect-timeout', '35000']; // a cold start by npx on a busy machine
+  const line = [launcher, '--cli', endpoint(server).href, '--transport', 'http', ...patience, '--format', 'json', ...args];
   const child = spawn(node, line, { env: { ...process.env, HOME: home }, stdio: ['ignore', 'pipe', 'pipe'] });
   let out = '';
   let err = '';
