@@ -107,6 +107,8 @@ async fn what_waits_for_a_restart_is_told_at_once() {
     let mut service = serve(&backend("a", &["--slow-start", "6000"], ""), "20s").await;
     let client = Client::open(&service, "a").await;
     common::kill_9(client.pid().await);
+    let noticed = async || (service.connections().await[0]["phase"] == "launching").then_some(());
+    eventually("it is being restarted", noticed).await;
     let (answer, at) = tokio::join!(client.call("echo", json!({ "message": "hi" })), async {
         let waiting = async || (service.connections().await[0]["queued"] == 1).then_some(());
         eventually("it waits for the restart", waiting).await;
