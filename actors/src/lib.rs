@@ -61,6 +61,8 @@ mod timer;
 mod usage;
 
 #[cfg(test)]
+mod ear;
+#[cfg(test)]
 mod panics;
 
 pub use connection_handle::ConnectionHandle;

@@ -11,6 +11,7 @@
 
 mod address;
 mod backend;
+mod drain;
 mod entry;
 mod hosts;
 mod keys;
@@ -268,28 +269,6 @@ impl RegistryState {
                 tell(&entry.supervisor, SupervisorMsg::Evict);
             }
         }
-    }
-
-    fn drain(&mut self, deadline: Instant, close: bool) {
-        self.draining = Some((deadline, close));
-        for entry in self.entries.values() {
-            tell(&entry.supervisor, SupervisorMsg::Drain { deadline });
-        }
-        self.report_empty();
-    }
-
-    fn report_empty(&self) {
-        if self.draining.is_some()
-            && self.entries.is_empty()
-            && let Some(root) = &self.args.root
-        {
-            let _ = root.send_message(RootMsg::Empty);
-        }
-    }
-
-    fn shutting_down(&self, key: &ConnectionKey) -> Refusal {
-        let close = self.draining.is_none_or(|(_, close)| close);
-        Refusal::ShuttingDown { backend: key.backend_id.clone(), close }
     }
 }
 

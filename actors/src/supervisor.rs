@@ -12,6 +12,7 @@
 pub(crate) mod backoff;
 mod budget;
 mod events;
+mod incarnation;
 mod launch;
 mod log;
 mod machine;
@@ -40,10 +41,10 @@ use crate::process::Sweeper;
 use crate::registry::{AttachReply, RegistryMsg};
 use crate::root::{RootMsg, Seat};
 use crate::route::{Notice, Route};
-use crate::timer::Timer;
 
 pub(crate) use budget::Budget;
-use launch::{Incarnation, Launch};
+use incarnation::{Incarnation, Timers};
+use launch::Launch;
 pub(crate) use machine::Retire;
 use machine::{Event, Machine};
 use owed::OwedRestart;
@@ -158,14 +159,6 @@ pub(crate) struct SupervisorState {
     drain_by: Option<Instant>,
     ended: Vec<oneshot::Sender<bool>>,
     gauge: Option<PhaseGauge>,
-}
-
-#[derive(Default)]
-struct Timers {
-    ticket: Option<Timer>,
-    backoff: Option<Timer>,
-    tick: Option<Timer>,
-    drain: Option<Timer>,
 }
 
 impl Actor for Supervisor {

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use mcpvisor_config::{LoadRequest, Source as File};
-use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
+use ractor::{Actor, ActorRef};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::{Connection, ConnectionArgs, ConnectionMsg, Source};
+use crate::ear::ear;
 use crate::fault::{Fault, FaultReason};
 use crate::key::ConnectionKey;
 use crate::link::LinkEvent;
@@ -17,39 +18,6 @@ use crate::registry::RegistryAddress;
 use crate::root::{RootMsg, Seat};
 use crate::route::Route;
 use crate::supervisor::SupervisorMsg;
-
-/// Passes on what it is told.
-struct Ear<M>(mpsc::UnboundedSender<M>);
-
-impl<M: ractor::Message> Actor for Ear<M> {
-    type Msg = M;
-    type State = ();
-    type Arguments = ();
-
-    async fn pre_start(&self, _: ActorRef<M>, (): ()) -> Result<(), ActorProcessingErr> {
-        Ok(())
-    }
-
-    async fn handle(&self, _: ActorRef<M>, message: M, (): &mut ()) -> Result<(), ActorProcessingErr> {
-        let _ = self.0.send(message);
-        Ok(())
-    }
-
-    async fn handle_supervisor_evt(
-        &self,
-        _: ActorRef<M>,
-        _: SupervisionEvent,
-        (): &mut (),
-    ) -> Result<(), ActorProcessingErr> {
-        Ok(())
-    }
-}
-
-async fn ear<M: ractor::Message>() -> (ActorRef<M>, mpsc::UnboundedReceiver<M>) {
-    let (sender, receiver) = mpsc::unbounded_channel();
-    let (actor, _) = Actor::spawn(None, Ear(sender), ()).await.unwrap();
-    (actor, receiver)
-}
 
 struct World {
     connection: ActorRef<ConnectionMsg>,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ractor::{Actor, ActorRef};
 use tokio::time::Instant;
 
+use super::incarnation::Incarnation;
 use super::machine::Event;
 use super::{SupervisorMsg, SupervisorState};
 use crate::connection::{Connection, ConnectionArgs, ConnectionMsg, Source};
@@ -22,18 +23,6 @@ pub(super) enum Launch {
     Queued { attempt: u64, seat: Seat },
     /// Under way, holding a ticket.
     Running { since: Instant },
-}
-
-/// The Connection of now.
-pub(super) struct Incarnation {
-    pub(super) number: u64,
-    pub(super) connection: ActorRef<ConnectionMsg>,
-    pub(super) pid: Option<u32>,
-    pub(super) ready: bool,
-    /// Nothing of its transport is left.
-    pub(super) gone: bool,
-    /// Its actor failed, and will conclude nothing.
-    pub(super) failed: bool,
 }
 
 impl SupervisorState {
@@ -103,14 +92,7 @@ impl SupervisorState {
         match Connection::spawn_linked(None, Connection, args, myself.get_cell()).await {
             Ok((connection, _)) => {
                 self.launch = Some(Launch::Running { since: Instant::now() });
-                self.current = Some(Incarnation {
-                    number,
-                    connection,
-                    pid: None,
-                    ready: false,
-                    gone: false,
-                    failed: false,
-                });
+                self.current = Some(Incarnation::new(number, connection));
             }
             Err(error) => {
                 self.return_ticket();
