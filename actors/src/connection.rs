@@ -28,6 +28,7 @@ mod safe_tools;
 mod shaking;
 mod shared;
 mod sharing;
+mod source;
 
 use std::sync::Arc;
 
@@ -37,13 +38,12 @@ use tokio::time::Instant;
 
 use crate::error::EndCause;
 use crate::fault::Fault;
-use crate::link::duplex::{self, OpenTransport};
+use crate::link::duplex;
 use crate::link::stdio::{self, Launch};
 use crate::link::{Events, Link, LinkEvent, upstream};
 use crate::metrics::BackendMetrics;
 use crate::pending::Pending;
 use crate::process::Sweeper;
-use crate::root::Seat;
 use crate::route::{Notice, Route};
 use crate::supervisor::{Retire, SupervisorMsg};
 use crate::timer::Timer;
@@ -57,6 +57,7 @@ pub(crate) use loss::Loss;
 use queue::Queue;
 pub(crate) use safe_tools::SafeTools;
 use shared::Shared;
+pub(crate) use source::Source;
 
 /// What a Connection is told.
 pub(crate) enum ConnectionMsg {
@@ -90,14 +91,6 @@ pub(crate) enum ConnectionMsg {
     Panic,
 }
 
-/// Where the transport comes from.
-pub(crate) enum Source {
-    /// As configured.
-    Launch,
-    /// It is open already.
-    Open(OpenTransport),
-}
-
 pub(crate) struct ConnectionArgs {
     pub(crate) route: Route,
     pub(crate) backend: Arc<Backend>,
@@ -106,7 +99,6 @@ pub(crate) struct ConnectionArgs {
     pub(crate) sweeper: Sweeper,
     pub(crate) metrics: BackendMetrics,
     pub(crate) expose_stderr: bool,
-    pub(crate) seat: Seat,
     pub(crate) source: Source,
 }
 
@@ -172,17 +164,18 @@ impl Actor for Connection {
         myself: ActorRef<ConnectionMsg>,
         args: ConnectionArgs,
     ) -> Result<ConnectionState, ActorProcessingErr> {
-        let events = Events(myself.clone());
-        let incarnation = args.seat.incarnation();
-        let key = args.route.key().clone();
+        let incarnation = args.source.incarnation();
+        let events = Events::to(myself.clone());
+        let session = args.route.key().session_hash();
         let backend = args.backend.clone();
         match (args.source, &args.backend.transport) {
-            (Source::Open(transport), _) => duplex::open(transport, &backend, events, args.seat),
-            (Source::Launch, Transport::Stdio { .. }) => {
-                let launch = Launch { key, backend, instance: args.instance, sweeper: args.sweeper };
-                stdio::open(launch, events, args.seat);
+            (Source::Spare(spare), _) => spare.open(&myself, session),
+            (Source::Open(transport, seat), _) => duplex::open(transport, &backend, events, seat),
+            (Source::Launch(seat), Transport::Stdio { .. }) => {
+                let launch = Launch { session, backend, instance: args.instance, sweeper: args.sweeper };
+                stdio::open(launch, events, seat);
             }
-            (Source::Launch, Transport::Http { .. }) => upstream::open(&backend, events, args.seat),
+            (Source::Launch(seat), Transport::Http { .. }) => upstream::open(&backend, events, seat),
         }
         // What a Connection that failed has left there, nobody else takes back.
         args.route.place().usage.set_in_flight(0);

@@ -67,7 +67,7 @@ struct Shared {
 }
 
 impl Launcher {
-    /// Starts the tree. Nothing is launched before somebody asks for it.
+    /// Starts the tree. Nothing is launched before somebody asks for it, but for what a backend keeps in reserve (`warm`).
     pub async fn new(config: impl Into<Arc<Config>>, cancel: CancellationToken) -> Result<Self, StartError> {
         Self::with_options(config, cancel, LauncherOptions::default()).await
     }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Root                       the table of live incarnations; restarts the Registry; gives up at last
-//!  ├─ Registry               get-or-launch by message; parent of all Supervisors
+//!  ├─ Registry               get-or-launch by message; parent of all Supervisors; the links of spares
 //!  │   └─ Supervisor(key)    one per (backend, session): phases, error budget, waiting room
 //!  │       └─ Connection     one incarnation: the link, the requests in flight
 //!  │            └─ Link      a child process, an upstream over HTTP, an open transport; with its own tasks

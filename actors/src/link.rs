@@ -5,9 +5,11 @@
 //! rest of the tree learns it.
 
 pub(crate) mod duplex;
+mod events;
 pub(crate) mod framing;
 pub(crate) mod http;
 mod inbound;
+pub(crate) mod spare;
 pub(crate) mod sse;
 pub(crate) mod stderr;
 pub(crate) mod stdio;
@@ -17,15 +19,15 @@ mod writer;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ractor::ActorRef;
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::connection::ConnectionMsg;
 use crate::fault::Fault;
 use crate::message::Envelope;
 use crate::process::ExitStatus;
 
+pub(crate) use events::Events;
 pub(crate) use inbound::{Inbound, classify};
+pub(crate) use spare::Spare;
 
 /// Messages of a backend that may wait in the Connection's mailbox before its reader pauses.
 pub(crate) const INBOUND_AHEAD: usize = 256;
@@ -111,20 +113,4 @@ pub(crate) trait Link: Send + 'static {
 
     /// `pipe` or `tcp`: the value of `network.transport`.
     fn transport(&self) -> &'static str;
-}
-
-/// Where a link's tasks report to.
-#[derive(Clone)]
-pub(crate) struct Events(pub(crate) ActorRef<ConnectionMsg>);
-
-impl Events {
-    /// False if the Connection is gone, which is the sign for a link's task to end.
-    pub(crate) fn send(&self, event: LinkEvent) -> bool {
-        self.0.send_message(ConnectionMsg::Link(event)).is_ok()
-    }
-
-    /// The same, where it makes no difference.
-    pub(crate) fn report(&self, event: LinkEvent) {
-        self.send(event);
-    }
 }

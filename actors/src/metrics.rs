@@ -35,8 +35,15 @@ pub const CATALOGUE: &[(&str, MetricKind, &str)] = &[
     (
         "mcpvisor_launch_duration_seconds",
         MetricKind::Histogram,
-        "From launch ticket to the answer to initialize",
+        "From launch ticket, or spare, to the answer to initialize",
     ),
+    ("mcpvisor_spares", MetricKind::Gauge, "Processes kept in reserve, by state: starting, warm"),
+    (
+        "mcpvisor_spares_used_total",
+        MetricKind::Counter,
+        "Spares given to a session, by result: ok (answered initialize), died (another was launched)",
+    ),
+    ("mcpvisor_spares_lost_total", MetricKind::Counter, "Spares that died before a session got them"),
     ("mcpvisor_restarts_total", MetricKind::Counter, "Relaunches begun after a fault or by hand, by reason"),
     (
         "mcpvisor_restarts_abandoned_total",
@@ -117,6 +124,22 @@ impl BackendMetrics {
         if let Some(took) = took {
             histogram!("mcpvisor_launch_duration_seconds", "backend" => self.backend.clone()).record(took);
         }
+    }
+
+    pub(crate) fn spares(&self, starting: usize, warm: usize) {
+        for (state, count) in [("starting", starting), ("warm", warm)] {
+            gauge!("mcpvisor_spares", "backend" => self.backend.clone(), "state" => state).set(count as f64);
+        }
+    }
+
+    pub(crate) fn spare_used(&self, ok: bool) {
+        let result = if ok { "ok" } else { "died" };
+        counter!("mcpvisor_spares_used_total", "backend" => self.backend.clone(), "result" => result)
+            .increment(1);
+    }
+
+    pub(crate) fn spare_lost(&self) {
+        counter!("mcpvisor_spares_lost_total", "backend" => self.backend.clone()).increment(1);
     }
 
     pub(crate) fn restarted(&self, reason: &'static str) {
@@ -223,6 +246,10 @@ pub(crate) fn start_at_zero(backend: &Arc<str>) {
     for result in ["ok", "partial", "failed"] {
         counter!("mcpvisor_replays_total", "backend" => backend.clone(), "result" => result).absolute(0);
     }
+    metrics.spares(0, 0);
+    for result in ["ok", "died"] {
+        counter!("mcpvisor_spares_used_total", "backend" => backend.clone(), "result" => result).absolute(0);
+    }
     for kind in ["expected", "unexpected"] {
         counter!("mcpvisor_exits_total", "backend" => backend.clone(), "kind" => kind).absolute(0);
     }
@@ -232,6 +259,7 @@ pub(crate) fn start_at_zero(backend: &Arc<str>) {
         "mcpvisor_idle_evictions_total",
         "mcpvisor_requests_lost_total",
         "mcpvisor_noise_lines_total",
+        "mcpvisor_spares_lost_total",
     ] {
         counter!(name, "backend" => backend.clone()).absolute(0);
     }

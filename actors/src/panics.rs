@@ -212,3 +212,50 @@ async fn a_supervisor_that_keeps_failing_is_counted_and_stopped_at_the_limit() {
     }
     launcher.close().await;
 }
+
+/// A server that answers whatever it is asked, as a program that every machine has.
+const RESERVE: &str = r#"
+[backends.b]
+command = "sh"
+args = ["-c", 'while read line; do case "$line" in *ping*) id="\"mcpvisor-spare\"";; *) id=1;; esac; echo "{\"jsonrpc\":\"2.0\",\"id\":$id,\"result\":{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{}}}"; done']
+warm = 2
+"#;
+
+fn marked(instance: &str) -> Vec<u32> {
+    let marker = format!("MCPVISOR_CHILD={instance}:");
+    let carries = |pid: &u32| {
+        let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environment.split(|byte| *byte == 0).any(|variable| variable.starts_with(marker.as_bytes()))
+    };
+    let entries = std::fs::read_dir("/proc").unwrap();
+    entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).filter(carries).collect()
+}
+
+async fn two_in_reserve(launcher: &Launcher, besides: &[u32]) -> Vec<u32> {
+    for _ in 0..2000 {
+        let warm = launcher.backends().await.first().is_some_and(|backend| backend.spares_warm == 2);
+        let pids = marked(launcher.instance());
+        if warm && pids.len() == 2 && pids.iter().all(|pid| !besides.contains(pid)) {
+            return pids;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("not in time: {:?} {:?}", launcher.backends().await, marked(launcher.instance()));
+}
+
+/// Spares of a Registry that failed would be nobody's, and run for ever beside those of the next.
+#[tokio::test]
+async fn spares_end_with_their_registry_and_the_next_has_its_own() {
+    let file = mcpvisor_config::Source::Text { name: "t.toml".into(), text: RESERVE.into() };
+    let request = mcpvisor_config::LoadRequest { files: vec![file], ..Default::default() };
+    let config = mcpvisor_config::load(request).unwrap().config;
+    let launcher = Launcher::new(config, CancellationToken::new()).await.unwrap();
+    let before = two_in_reserve(&launcher, &[]).await;
+    assert!(launcher.address().send(RegistryMsg::Panic).is_ok());
+    let after = two_in_reserve(&launcher, &before).await;
+    launcher.get_or_launch_for_session("b", "s").await.unwrap();
+    let pid = launcher.list().await[0].pid.unwrap();
+    assert!(after.contains(&pid), "{pid} {after:?}");
+    launcher.close().await;
+    assert!(marked(launcher.instance()).is_empty());
+}

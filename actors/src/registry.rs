@@ -1,9 +1,10 @@
 //! Get-or-launch, by message: two callers of one key can never start two of them, and nobody waits for
 //! somebody else's launch.
 //!
-//! * Owns: one entry per key (its Supervisor, its route), one pure entry per backend (launch tickets).
-//! * Receives: attach, requests that found no Supervisor, tickets, the clean-up tick, drain.
-//! * Sends: work to Supervisors; the news to the Root that the last key is gone.
+//! * Owns: one entry per key (its Supervisor, its route), one pure entry per backend (launch tickets), the links of
+//!   processes that are kept in reserve.
+//! * Receives: attach, requests that found no Supervisor, tickets, the clean-up tick, drain; what spares report.
+//! * Sends: work and spares to Supervisors; the news to the Root that the last key is gone.
 //! * Dies when: a bug makes it; the Root starts another, and sessions launch anew at their next request.
 //!
 //! It is the parent of every Supervisor, so "give me this key" and "that one died" arrive in one mailbox
@@ -18,6 +19,7 @@ mod keys;
 mod launches;
 mod list;
 mod operator;
+mod spares;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -41,11 +43,14 @@ use crate::supervisor::SupervisorMsg;
 
 pub(crate) use address::RegistryAddress;
 use backend::BackendEntry;
-pub(crate) use backend::News;
+pub(crate) use backend::{News, Start};
+use drain::Drain;
 use entry::Entry;
 pub(crate) use hosts::Hosts;
 pub use list::BackendState;
 pub(crate) use operator::{Order, Stopped};
+use spares::Kept;
+pub(crate) use spares::SpareMsg;
 
 /// What a waiter of an attach gets.
 pub(crate) type AttachReply = oneshot::Sender<Result<Attached, Refusal>>;
@@ -70,12 +75,14 @@ pub(crate) enum RegistryMsg {
     End { key: ConnectionKey, cause: EndCause, done: Option<oneshot::Sender<bool>> },
     /// An error seen outside counts against the key's budget; the count after it.
     RecordError { key: ConnectionKey, reply: oneshot::Sender<Option<u32>> },
-    /// A Supervisor wants to launch.
-    Ticket { key: ConnectionKey },
+    /// A Supervisor wants to launch; `spare`: or to get a process of the reserve.
+    Ticket { key: ConnectionKey, spare: bool },
     /// A launch is over, well or not.
     TicketDone { key: ConnectionKey },
     /// What became of it, or of the incarnation that followed.
     News { key: ConnectionKey, news: News },
+    /// A process in reserve.
+    Spare(SpareMsg),
     /// The cooldown of a backend's breaker is over.
     BreakerOver { backend: Arc<str> },
     /// An operator's order for a backend, or for the session of it with this hash; how many connections it
@@ -117,12 +124,14 @@ pub(crate) struct RegistryArgs {
 pub(crate) struct Registry;
 
 pub(crate) struct RegistryState {
+    myself: ActorRef<RegistryMsg>,
     args: RegistryArgs,
     entries: HashMap<ConnectionKey, Entry>,
     keys: HashMap<ActorId, ConnectionKey>,
     hosts: Hosts,
     backends: HashMap<Arc<str>, BackendEntry>,
-    draining: Option<(Instant, bool)>,
+    reserve: HashMap<u64, Kept>,
+    draining: Option<Drain>,
 }
 
 impl Actor for Registry {
@@ -132,16 +141,19 @@ impl Actor for Registry {
 
     async fn pre_start(
         &self,
-        _: ActorRef<RegistryMsg>,
+        myself: ActorRef<RegistryMsg>,
         args: RegistryArgs,
     ) -> Result<RegistryState, ActorProcessingErr> {
         let enabled = args.config.backends.values().filter(|backend| !backend.disabled);
         let backends: HashMap<Arc<str>, _> =
             enabled.map(|backend| (Arc::from(&*backend.name), BackendEntry::new(backend))).collect();
         backends.keys().for_each(crate::metrics::start_at_zero);
-        let (entries, keys) = Default::default();
+        let (entries, keys, reserve) = Default::default();
         let hosts = args.hosts.clone();
-        Ok(RegistryState { args, entries, keys, hosts, backends, draining: None })
+        let mut state =
+            RegistryState { myself, args, entries, keys, hosts, backends, reserve, draining: None };
+        state.keep_all_spares();
+        Ok(state)
     }
 
     async fn handle(
@@ -186,9 +198,10 @@ impl Actor for Registry {
                 Some(entry) => tell(&entry.supervisor, SupervisorMsg::External { reply }),
                 None => drop(reply.send(None)),
             },
-            RegistryMsg::Ticket { key } => state.ticket(key),
+            RegistryMsg::Ticket { key, spare } => state.ticket(key, spare),
             RegistryMsg::TicketDone { key } => state.ticket_done(&key),
             RegistryMsg::News { key, news } => state.learn(&myself, &key, news),
+            RegistryMsg::Spare(message) => state.spare(message),
             RegistryMsg::BreakerOver { backend } => state.breaker_over(&backend),
             RegistryMsg::Operate { order, backend, session, reply } => {
                 let _ = reply.send(state.operate(order, &backend, session.as_deref()));
@@ -263,6 +276,7 @@ impl RegistryState {
 
     fn clean_up(&mut self, interval: Duration) {
         self.hosts.forget_unused(|key| self.entries.contains_key(key));
+        self.keep_all_spares();
         for entry in self.entries.values() {
             let turn = entry.backend.pool.cleanup_interval == interval;
             if turn && janitor::due(entry.seen(), &entry.backend) {

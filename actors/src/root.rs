@@ -1,8 +1,8 @@
 //! The root of the tree.
 //!
 //! * Owns: the table of live incarnations (one per key at most), the Registry, the Janitor.
-//! * Receives: claims for a key, the end of an incarnation, the order to drain.
-//! * Sends: seats to Supervisors; the news that an incarnation is gone.
+//! * Receives: claims for a key or for a spare, the end of an incarnation, the order to drain.
+//! * Sends: seats to Supervisors, and to the Registry for its spares; the news that an incarnation is gone.
 //! * Dies when: the service ends, or the Registry fails more than [`RESTARTS`] times in [`WINDOW`]: then
 //!   the embedding program is told to give up (exit code 70).
 
@@ -10,6 +10,7 @@ mod seat;
 mod table;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
@@ -18,7 +19,7 @@ use tokio::time::Instant;
 
 use crate::janitor::{Janitor, JanitorMsg};
 use crate::key::ConnectionKey;
-use crate::registry::{Registry, RegistryAddress, RegistryArgs, RegistryMsg};
+use crate::registry::{Registry, RegistryAddress, RegistryArgs, RegistryMsg, SpareMsg};
 use crate::supervisor::SupervisorMsg;
 use table::Table;
 
@@ -33,6 +34,10 @@ const WINDOW: Duration = Duration::from_secs(10);
 pub(crate) enum RootMsg {
     /// A Supervisor wants to launch its key. It gets its seat once no incarnation of the key lives.
     Claim { key: ConnectionKey, supervisor: ActorRef<SupervisorMsg> },
+    /// The Registry wants to keep a process of this backend in reserve. It belongs to no key.
+    SeatSpare { backend: Arc<str>, registry: ActorRef<RegistryMsg> },
+    /// A Supervisor got a spare in place of a launch: it takes over the seat, and the key with it.
+    TakeOver { spare: u64, seat: Seat, supervisor: ActorRef<SupervisorMsg> },
     /// An incarnation and all its processes are gone.
     Gone { incarnation: u64 },
     /// No new work; everything retired by `deadline`. `done` when nothing lives any more.
@@ -57,6 +62,13 @@ pub(crate) struct RootState {
     table: Table,
     failures: VecDeque<Instant>,
     draining: Option<Drain>,
+}
+
+/// Who is told when an incarnation is gone.
+#[derive(Clone)]
+enum Holder {
+    Supervisor(ActorRef<SupervisorMsg>),
+    Reserve(ActorRef<RegistryMsg>),
 }
 
 struct Drain {
@@ -98,18 +110,26 @@ impl Actor for Root {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             RootMsg::Claim { key, supervisor } => {
-                if let Some((incarnation, supervisor)) = state.table.claim(key, supervisor) {
-                    grant(&myself, incarnation, &supervisor);
+                let seated = state.table.claim(key, Holder::Supervisor(supervisor));
+                grant(&myself, seated);
+            }
+            RootMsg::SeatSpare { backend, registry } => {
+                let incarnation = state.table.seat_spare(Holder::Reserve(registry.clone()));
+                let seat = Seat::new(incarnation, myself);
+                let _ = registry.send_message(RegistryMsg::Spare(SpareMsg::Seated { backend, seat }));
+            }
+            RootMsg::TakeOver { spare, seat, supervisor } => {
+                let owner = Holder::Supervisor(supervisor);
+                if !state.table.take_over(spare, seat.incarnation(), owner.clone()) {
+                    owner.gone(spare);
                 }
             }
             RootMsg::Gone { incarnation } => {
                 let freed = state.table.gone(incarnation);
-                if let Some(supervisor) = freed.owner {
-                    let _ = supervisor.send_message(SupervisorMsg::Gone { incarnation });
+                if let Some(owner) = freed.owner {
+                    owner.gone(incarnation);
                 }
-                if let Some((incarnation, supervisor)) = freed.next {
-                    grant(&myself, incarnation, &supervisor);
-                }
+                grant(&myself, freed.next);
             }
             RootMsg::Drain { deadline, close, done } => state.drain(deadline, close, done),
             RootMsg::Empty => {
@@ -214,7 +234,26 @@ impl RootState {
     }
 }
 
-/// A seat that cannot be delivered is dropped, which frees the key again.
-fn grant(myself: &ActorRef<RootMsg>, incarnation: u64, supervisor: &ActorRef<SupervisorMsg>) {
-    let _ = supervisor.send_message(SupervisorMsg::Seated(Seat::new(incarnation, myself.clone())));
+impl Holder {
+    /// Nobody is left to be told if it is gone as well.
+    fn gone(&self, incarnation: u64) {
+        match self {
+            Self::Supervisor(supervisor) => {
+                let _ = supervisor.send_message(SupervisorMsg::Gone { incarnation });
+            }
+            Self::Reserve(registry) => {
+                let _ = registry.send_message(RegistryMsg::Spare(SpareMsg::Gone { incarnation }));
+            }
+        }
+    }
 }
+
+/// A seat that cannot be delivered is dropped, which frees the key again.
+fn grant(myself: &ActorRef<RootMsg>, seated: Option<(u64, Holder)>) {
+    if let Some((incarnation, Holder::Supervisor(supervisor))) = seated {
+        let _ = supervisor.send_message(SupervisorMsg::Seated(Seat::new(incarnation, myself.clone())));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -21,6 +21,7 @@ mod owed;
 mod refusals;
 mod requests;
 mod session_end;
+mod spare;
 mod waiting_room;
 
 use std::sync::Arc;
@@ -35,6 +36,7 @@ use tokio::time::Instant;
 use crate::error::EndCause;
 use crate::fault::{Fault, FaultReason};
 use crate::link::duplex::OpenTransport;
+use crate::link::{LinkEvent, Spare};
 use crate::metrics::{BackendMetrics, PhaseGauge};
 use crate::pending::Pending;
 use crate::process::Sweeper;
@@ -47,6 +49,7 @@ use incarnation::{Incarnation, Timers};
 use launch::Launch;
 pub(crate) use machine::Retire;
 use machine::{Event, Machine};
+pub(crate) use orders::SWEEP;
 use owed::OwedRestart;
 pub(crate) use waiting_room::Waiting;
 use waiting_room::WaitingRoom;
@@ -65,6 +68,10 @@ pub(crate) enum SupervisorMsg {
     Seated(Seat),
     /// The Registry: a launch ticket.
     Ticket,
+    /// The Registry: a process that was kept in reserve, in place of a ticket.
+    Spare(Spare),
+    /// What that reported before it had a Connection.
+    Link { incarnation: u64, event: LinkEvent },
     /// The Registry: the breaker of the backend holds the launch back; a ticket comes later.
     Held { until: Instant },
     /// No ticket came in time.
@@ -146,6 +153,8 @@ pub(crate) struct SupervisorState {
     attached: Vec<(Route, AttachReply)>,
     launch: Option<Launch>,
     attempts: u64,
+    /// The last spare failed: the next launch does without.
+    afresh: bool,
     current: Option<Incarnation>,
     timers: Timers,
     /// The next launch is a restart: for this fault …
@@ -180,6 +189,7 @@ impl Actor for Supervisor {
             attached: Vec::new(),
             launch: None,
             attempts: 0,
+            afresh: false,
             current: None,
             timers: Timers::default(),
             owed: None,
@@ -208,6 +218,8 @@ impl Actor for Supervisor {
             SupervisorMsg::Leave { route, cause } => state.leave(route, cause),
             SupervisorMsg::Seated(seat) => state.seated(seat),
             SupervisorMsg::Ticket => state.ticket(&myself).await,
+            SupervisorMsg::Spare(spare) => state.spare(&myself, spare).await,
+            SupervisorMsg::Link { incarnation, event } => state.pass_on(incarnation, event),
             SupervisorMsg::Held { until } => state.held(&myself, until),
             SupervisorMsg::TicketLate { attempt } => state.ticket_late(&myself, attempt),
             SupervisorMsg::Opened { incarnation, pid } => state.opened(incarnation, pid),

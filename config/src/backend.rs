@@ -27,9 +27,9 @@ pub struct Backend {
     pub idle: Idle,
     /// Whether an open stream keeps the connection from being evicted.
     pub keep_while_streaming: bool,
-    /// Spare processes kept ready.
+    /// Processes kept in reserve; none for a URL.
     pub warm: usize,
-    /// A spare older than this is replaced.
+    /// One older than this is replaced; zero = never.
     pub warm_max_age: Duration,
     /// What mcpvisor says of itself on connections that are not a client's own.
     pub client_profile: ClientProfile,

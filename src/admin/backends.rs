@@ -58,6 +58,7 @@ impl Known {
             Phase::ALL.map(|phase| (phase.as_str().to_owned(), in_phase(phase))).into();
         let total = |name: &str| self.counts.total(name, &backend.name, None);
         let state = self.states.iter().find(|state| *state.name == *backend.name);
+        let spares = |count: fn(&BackendState) -> usize| state.map_or(0, count);
         let breaker_open = state.is_some_and(|state| state.breaker_open);
         let status = if breaker_open { "error" } else { status(backend.disabled, phases()) };
         BackendView {
@@ -68,6 +69,12 @@ impl Known {
             transport: transport(&backend.transport).to_owned(),
             path: format!("/mcp/{}", backend.name),
             connections: by_phase,
+            spares: [
+                ("starting", spares(|state| state.spares_starting)),
+                ("warm", spares(|state| state.spares_warm)),
+            ]
+            .map(|(state, count)| (state.to_owned(), count))
+            .into(),
             launches: self.counts.total("mcpvisor_launches_total", &backend.name, Some("result=\"ok\"")),
             restarts: total("mcpvisor_restarts_total"),
             faults: total("mcpvisor_faults_total"),

@@ -79,6 +79,8 @@ pub struct BackendView {
     pub path: String,
     /// How many connections are in which phase.
     pub connections: BTreeMap<String, usize>,
+    /// How many processes are in reserve (`warm`), in which state: `starting`, `warm`.
+    pub spares: BTreeMap<String, usize>,
     /// Launches that came to an answered handshake.
     pub launches: u64,
     /// Relaunches after a fault or by hand.

@@ -134,11 +134,15 @@ fn text(backends: &[BackendView], connections: &[ConnectionView]) -> String {
 fn backend_row(backend: &BackendView, connections: &[ConnectionView]) -> Vec<String> {
     let own = || connections.iter().filter(|connection| connection.backend == backend.name);
     let (total, ready) = (own().count(), own().filter(|connection| connection.phase == "ready").count());
+    let connections =
+        if total == ready { format!("{ready} ready") } else { format!("{ready} of {total} ready") };
+    let spares: usize = backend.spares.values().sum();
+    let spares = if spares > 0 { format!(", {spares} spare") } else { String::new() };
     vec![
         backend.name.clone(),
         backend.status.clone(),
         backend.transport.clone(),
-        if total == ready { format!("{ready} ready") } else { format!("{ready} of {total} ready") },
+        connections + &spares,
         backend.launches.to_string(),
         backend.restarts.to_string(),
         backend.faults.to_string(),

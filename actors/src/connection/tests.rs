@@ -41,8 +41,7 @@ async fn world() -> World {
         sweeper: Sweeper::new(),
         metrics: BackendMetrics::new(&"b".into()),
         expose_stderr: false,
-        seat: Seat::new(1, root),
-        source: Source::Launch,
+        source: Source::Launch(Seat::new(1, root)),
         backend,
     };
     let (connection, ended) = Connection::spawn(None, Connection, args).await.unwrap();

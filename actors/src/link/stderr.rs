@@ -41,9 +41,11 @@ pub struct StderrTail {
 }
 
 #[derive(Debug)]
-struct Request {
-    max: usize,
-    tail: oneshot::Sender<Bytes>,
+enum Request {
+    /// The last so many bytes.
+    Tail { max: usize, tail: oneshot::Sender<Bytes> },
+    /// The child is this session's now.
+    Session(String),
 }
 
 /// [`pipes::read_ready`] or [`pipes::read_now`].
@@ -71,12 +73,18 @@ impl StderrTail {
     /// yet. Answers at once.
     pub async fn tail(&self, max: usize) -> Bytes {
         let (tail, answer) = oneshot::channel();
-        if self.requests.send(Request { max, tail }).await.is_ok()
+        if self.requests.send(Request::Tail { max, tail }).await.is_ok()
             && let Ok(tail) = answer.await
         {
             return tail;
         }
         ring::last_lines(&self.last.borrow(), max, false)
+    }
+
+    /// What is logged from now on is logged as of the session with this hash.
+    pub fn belongs_to(&self, session: String) {
+        // Full only while tails are asked for; the log would name the old one, and nothing else.
+        let _ = self.requests.try_send(Request::Session(session));
     }
 }
 
@@ -115,6 +123,10 @@ impl Drain {
     }
 
     fn answer(&mut self, request: Request) {
+        let (max, tail) = match request {
+            Request::Tail { max, tail } => (max, tail),
+            Request::Session(session) => return self.log.rename(session),
+        };
         let now = Instant::now();
         for _ in 0..READS_BEFORE_TAIL {
             if !matches!(self.read(now, |pipe, take| pipes::read_now(pipe, take)), Ok(Chunk::Data { .. })) {
@@ -122,7 +134,7 @@ impl Drain {
             }
         }
         // Nobody waits for it any more: then nothing is lost.
-        let _ = request.tail.send(self.ring.tail(request.max));
+        let _ = tail.send(self.ring.tail(max));
     }
 
     fn read(&mut self, now: Instant, read: Read) -> io::Result<Chunk<()>> {

@@ -13,13 +13,13 @@ use super::stderr::{self, StderrTail};
 use super::writer::Writer;
 use super::{Events, INBOUND_AHEAD, Inbound, Link, LinkEvent, Sent, classify};
 use crate::fault::{Fault, FaultReason};
-use crate::key::ConnectionKey;
 use crate::process::{self, Order, SpawnError, Spec, Sweeper};
 use crate::root::Seat;
 
 /// What a child needs to be started.
 pub(crate) struct Launch {
-    pub(crate) key: ConnectionKey,
+    /// The session as people see it.
+    pub(crate) session: String,
     pub(crate) backend: Arc<Backend>,
     pub(crate) instance: Arc<str>,
     pub(crate) sweeper: Sweeper,
@@ -56,7 +56,7 @@ pub(crate) fn open(launch: Launch, events: Events, seat: Seat) {
         let limits = &launch.backend.limits;
         let timeouts = &launch.backend.timeouts;
         let pid = spawned.pid;
-        let hash = launch.key.session_hash();
+        let name = launch.backend.name.clone();
         let link = StdioLink {
             writer: Some(Writer::new(
                 spawned.stdin,
@@ -67,7 +67,7 @@ pub(crate) fn open(launch: Launch, events: Events, seat: Seat) {
             orders,
             reader: tokio::spawn(read(spawned.stdout, limits.max_message_bytes, events.clone()))
                 .abort_handle(),
-            stderr: stderr::spawn(spawned.stderr, launch.key.backend_id.to_string(), hash, pid),
+            stderr: stderr::spawn(spawned.stderr, name.clone(), launch.session, pid),
             ladder: Order::Ladder { stdin_grace: timeouts.stdin_grace, term_grace: timeouts.term_grace },
         };
         // Not delivered: the link is dropped, its orders close, and the child is killed below.
@@ -77,7 +77,7 @@ pub(crate) fn open(launch: Launch, events: Events, seat: Seat) {
             .process
             .watch(ordered, launch.sweeper, move |status| exits.report(LinkEvent::Exited(status)))
             .await;
-        tracing::debug!(backend = %launch.key.backend_id, pid, status = %gone.status, swept = gone.swept, "process gone");
+        tracing::debug!(backend = %name, pid, status = %gone.status, swept = gone.swept, "process gone");
         seat.leave(gone.swept, gone.cpu_seconds);
     });
 }

@@ -1,4 +1,4 @@
-//! Launch tickets, and what the launches teach of a backend.
+//! Launch tickets, or spares in their place, and what the launches teach of a backend.
 
 use std::sync::Arc;
 
@@ -14,13 +14,13 @@ use crate::supervisor::SupervisorMsg;
 use crate::timer::Timer;
 
 impl RegistryState {
-    pub(super) fn ticket(&mut self, key: ConnectionKey) {
+    pub(super) fn ticket(&mut self, key: ConnectionKey, takes_spare: bool) {
         // Whoever asked and is gone gives nothing back.
         if !self.entries.contains_key(&key) {
             return;
         }
         let Some(entry) = self.backends.get_mut(&key.backend_id) else { return self.grant(&key) };
-        entry.request(key.clone());
+        entry.request(key.clone(), takes_spare);
         let granted = self.admit(&key.backend_id);
         if granted.contains(&key) {
             return;
@@ -113,12 +113,18 @@ impl RegistryState {
         }
     }
 
-    /// Lets those launch who may.
-    fn admit(&mut self, backend: &Arc<str>) -> Vec<ConnectionKey> {
+    /// Lets those launch who may; what they leave is for the next spare.
+    pub(super) fn admit(&mut self, backend: &Arc<str>) -> Vec<ConnectionKey> {
         let Some(entry) = self.backends.get_mut(backend) else { return Vec::new() };
-        let granted = entry.admit(Instant::now());
-        granted.iter().for_each(|key| self.grant(key));
-        granted
+        let admitted = entry.admit(Instant::now());
+        for one in &admitted {
+            match one.spare {
+                Some(spare) => self.give_spare(spare, &one.key),
+                None => self.grant(&one.key),
+            }
+        }
+        self.keep_spares(backend);
+        admitted.into_iter().map(|one| one.key).collect()
     }
 
     fn grant(&self, key: &ConnectionKey) {

@@ -14,6 +14,10 @@ pub struct BackendState {
     pub breaker_open: bool,
     /// An operator stopped it.
     pub stopped_by_operator: bool,
+    /// Processes in reserve that are being started.
+    pub spares_starting: usize,
+    /// Processes in reserve that are up.
+    pub spares_warm: usize,
 }
 
 impl RegistryState {
@@ -27,10 +31,15 @@ impl RegistryState {
     /// How every configured backend stands, in the order of names.
     pub(super) fn backend_states(&mut self) -> Vec<BackendState> {
         let stopped = self.args.stopped.load();
-        let state = |(name, entry): (&Arc<str>, &mut super::BackendEntry)| BackendState {
-            name: name.clone(),
-            breaker_open: entry.breaker().is_open(),
-            stopped_by_operator: stopped.contains(name),
+        let state = |(name, entry): (&Arc<str>, &mut super::BackendEntry)| {
+            let (spares_starting, spares_warm) = entry.spares.count();
+            BackendState {
+                name: name.clone(),
+                breaker_open: entry.breaker().is_open(),
+                stopped_by_operator: stopped.contains(name),
+                spares_starting,
+                spares_warm,
+            }
         };
         let mut list: Vec<_> = self.backends.iter_mut().map(state).collect();
         list.sort_by(|one, other| one.name.cmp(&other.name));

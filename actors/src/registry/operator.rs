@@ -49,6 +49,12 @@ impl RegistryState {
             Order::Restart | Order::Start => self.stop_backend(backend, false),
             Order::End => {}
         }
+        // Before the rest: what is launched now must not be one of before.
+        match order {
+            Order::Stop => self.end_spares(backend, "stop"),
+            Order::Restart if session.is_none() => self.end_spares(backend, "restart"),
+            Order::Restart | Order::Start | Order::End => self.keep_spares(backend),
+        }
         if order == Order::Restart {
             self.reset_breaker(backend);
         }

@@ -100,6 +100,9 @@ impl SupervisorState {
         if launching && !self.is_launching(incarnation) {
             return;
         }
+        if launching && self.spare_died(myself, &fault) {
+            return;
+        }
         if launching {
             self.end_launch(match fault.reason {
                 FaultReason::Spawn => "spawn_failed",

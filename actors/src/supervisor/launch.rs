@@ -1,6 +1,7 @@
-//! One launch, step by step: a seat from the Root, a ticket from the Registry, then the Connection.
+//! One launch, step by step: a seat from the Root, a ticket (or a spare) from the Registry, then the Connection.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ractor::{Actor, ActorRef};
 use tokio::time::Instant;
@@ -11,7 +12,7 @@ use super::{SupervisorMsg, SupervisorState};
 use crate::connection::{Connection, ConnectionArgs, ConnectionMsg, Source};
 use crate::error::{EndCause, Overload, Refusal};
 use crate::fault::{Fault, FaultReason};
-use crate::registry::{News, RegistryMsg};
+use crate::registry::{News, RegistryMsg, Start};
 use crate::root::{RootMsg, Seat};
 use crate::timer::Timer;
 
@@ -21,8 +22,8 @@ pub(super) enum Launch {
     Claiming { attempt: u64 },
     /// Waiting for its turn among the launches of the backend.
     Queued { attempt: u64, seat: Seat },
-    /// Under way, holding a ticket.
-    Running { since: Instant },
+    /// Under way, holding a ticket unless it started from a spare.
+    Running { since: Instant, start: Start },
 }
 
 impl SupervisorState {
@@ -44,7 +45,8 @@ impl SupervisorState {
     pub(super) fn seated(&mut self, seat: Seat) {
         let Some(Launch::Claiming { attempt }) = self.launch else { return };
         self.launch = Some(Launch::Queued { attempt, seat });
-        let _ = self.args.registry.send_message(RegistryMsg::Ticket { key: self.key().clone() });
+        let spare = self.args.launchable && self.args.transport.is_none() && !self.afresh;
+        let _ = self.args.registry.send_message(RegistryMsg::Ticket { key: self.key().clone(), spare });
     }
 
     /// The launch waits for the breaker, as long as that takes; what waits for the launch does not.
@@ -67,17 +69,32 @@ impl SupervisorState {
         self.timers.ticket = None;
         self.on(myself, Event::Ticket);
         let number = seat.incarnation();
-        let source = match self.args.transport.take() {
-            Some(transport) => Source::Open(transport),
-            None if self.args.launchable => Source::Launch,
+        match self.args.transport.take() {
+            Some(transport) => {
+                self.connect(myself, number, Start::Open, Source::Open(transport, seat)).await;
+            }
+            None if self.args.launchable => {
+                self.connect(myself, number, Start::Fresh, Source::Launch(seat)).await;
+            }
             None => {
                 self.return_ticket();
                 let text = "its transport ended, and no backend of that name is configured to launch anew";
-                return self.failed(myself, Fault::new(FaultReason::Spawn, text).fatal());
+                self.failed(myself, Fault::new(FaultReason::Spawn, text).fatal());
             }
-        };
+        }
+    }
+
+    /// The incarnation begins.
+    pub(super) async fn connect(
+        &mut self,
+        myself: &ActorRef<SupervisorMsg>,
+        number: u64,
+        start: Start,
+        source: Source,
+    ) {
+        self.afresh = false;
         self.count_restart();
-        self.log_launch(number);
+        self.log_launch(number, start);
         let args = ConnectionArgs {
             route: self.args.route.clone(),
             backend: self.args.backend.clone(),
@@ -86,12 +103,11 @@ impl SupervisorState {
             sweeper: self.args.sweeper.clone(),
             metrics: self.args.metrics.clone(),
             expose_stderr: self.args.expose_stderr,
-            seat,
             source,
         };
         match Connection::spawn_linked(None, Connection, args, myself.get_cell()).await {
             Ok((connection, _)) => {
-                self.launch = Some(Launch::Running { since: Instant::now() });
+                self.launch = Some(Launch::Running { since: Instant::now(), start });
                 self.current = Some(Incarnation::new(number, connection));
             }
             Err(error) => {
@@ -148,6 +164,7 @@ impl SupervisorState {
         if !self.is_launching(incarnation) {
             return;
         }
+        self.spare_answered();
         if !accepted {
             self.end_launch("handshake_failed");
             self.news(News::Left);
@@ -156,8 +173,9 @@ impl SupervisorState {
             }
             return self.on(myself, Event::Delete(EndCause::EndSession));
         }
-        self.end_launch("ok");
-        self.news(News::Ready);
+        if let Some((start, took)) = self.end_launch("ok") {
+            self.news(News::Ready(start, took));
+        }
         if let Some(died_at) = self.died_at.take() {
             self.args.metrics.recovered(died_at.elapsed());
         }
@@ -184,14 +202,15 @@ impl SupervisorState {
         matches!(self.launch, Some(Launch::Running { .. })) && self.is_current(incarnation)
     }
 
-    /// The launch is over, however it ended: its ticket is somebody else's now.
-    pub(super) fn end_launch(&mut self, result: &'static str) {
-        if let Some(Launch::Running { since }) = self.launch.take() {
-            self.return_ticket();
-            let took = (result == "ok").then(|| since.elapsed());
-            self.args.metrics.launched(result, took);
-        }
+    /// The launch is over, however it ended: its ticket is somebody else's now. What it started from, and how long
+    /// it took.
+    pub(super) fn end_launch(&mut self, result: &'static str) -> Option<(Start, Duration)> {
         self.timers.ticket = None;
+        let Some(Launch::Running { since, start }) = self.launch.take() else { return None };
+        self.return_ticket();
+        let took = since.elapsed();
+        self.args.metrics.launched(result, (result == "ok").then_some(took));
+        Some((start, took))
     }
 
     /// Gives up a launch before or while it runs. False: there is no incarnation to wait for.

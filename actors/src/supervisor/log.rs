@@ -4,6 +4,7 @@ use tokio::time::Instant;
 
 use super::SupervisorState;
 use crate::fault::Fault;
+use crate::registry::Start;
 
 impl SupervisorState {
     pub(super) fn log_lost(&self, fault: &Fault) {
@@ -24,9 +25,9 @@ impl SupervisorState {
         );
     }
 
-    pub(super) fn log_launch(&self, incarnation: u64) {
+    pub(super) fn log_launch(&self, incarnation: u64, start: Start) {
         let key = self.key();
-        tracing::info!(event = "connection.launching", backend = %key.backend_id, session = %key.session_hash(), incarnation, restarts = self.restarts, "launching");
+        tracing::info!(event = "connection.launching", backend = %key.backend_id, session = %key.session_hash(), incarnation, start = start.as_str(), restarts = self.restarts, "launching");
     }
 
     pub(super) fn log_backoff(&self, until: Instant) {

@@ -132,6 +132,7 @@ impl Machine {
             Event::Restart { by_hand } => self.restart(by_hand),
             Event::Start => self.start(),
             Event::Renew => self.renew(),
+            Event::SpareDied => self.spare_died(),
             Event::Gone => self.gone(waiting, now),
             Event::BackoffOver if self.state == State::BackingOff => self.launch(),
             Event::BackoffOver => Vec::new(),
@@ -260,6 +261,14 @@ impl Machine {
                 self.state = State::Launching;
                 vec![Effect::Withdraw, Effect::Launch]
             }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whoever waits waits on. What died is not counted: nobody had been served by it.
+    fn spare_died(&mut self) -> Vec<Effect> {
+        match self.state {
+            State::Launching => vec![Effect::Launch],
             _ => Vec::new(),
         }
     }

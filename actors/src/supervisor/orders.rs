@@ -16,7 +16,7 @@ use crate::metadata::Phase;
 use crate::timer::Timer;
 
 /// The end of a killed process is seen, and what it started is swept, within this time.
-const SWEEP: Duration = Duration::from_millis(500);
+pub(crate) const SWEEP: Duration = Duration::from_millis(500);
 
 impl SupervisorState {
     /// The janitor decided on a copy; a request may have come since.

@@ -42,6 +42,7 @@ impl SupervisorState {
     /// A session cannot go on in another protocol version: its client has agreed to the first one.
     pub(super) fn version_changed(&mut self, myself: &ActorRef<SupervisorMsg>, incarnation: u64, now: &str) {
         if self.is_launching(incarnation) {
+            self.spare_answered();
             self.end_launch("handshake_failed");
             self.news(News::Left);
             self.end_session(myself, EndCause::Version, &format!("the restarted backend speaks {now}"));

@@ -17,6 +17,7 @@ impl Checks<'_> {
                 self.fault(&at, &[], "not a name that can be served", hint);
             }
             self.backend(backend, &at);
+            self.warm(backend, config, &at);
         }
     }
 

@@ -30,9 +30,6 @@ pub(crate) fn not_yet(config: &Config) -> (Vec<Fault>, Vec<Remark>) {
         if backend.isolation == Isolation::Request {
             accepted(at.key("isolation"), "every session has its own connection");
         }
-        if backend.warm > 0 {
-            accepted(at.key("warm"), "no processes are kept in reserve");
-        }
         faults.extend(refused(backend, &at));
     }
     (faults, remarks)

@@ -2,19 +2,27 @@
 
 use crate::error::{NoteKind, Remark};
 use crate::key_path::KeyPath;
-use crate::{Config, Isolation};
+use crate::{Config, Isolation, Transport};
 
 /// What is said at the start and by `check`.
-pub(crate) fn remarks(config: &Config) -> Vec<Remark> {
-    let served = config.backends.iter().filter(|(_, backend)| !backend.disabled);
-    let one_for_all = served
-        .filter(|(_, backend)| backend.isolation == Isolation::Principal && config.auth.keys.is_empty());
-    let what = "without auth.keys every client is the same principal, so all of them share one connection";
-    one_for_all
-        .map(|(name, _)| Remark {
-            kind: NoteKind::Warning,
-            at: KeyPath::of(&["backends", name, "isolation"]),
-            what: what.to_owned(),
-        })
-        .collect()
+pub(crate) fn remarks(config: &Config, user_set: &dyn Fn(&KeyPath) -> bool) -> Vec<Remark> {
+    let mut remarks = Vec::new();
+    let mut say = |at: KeyPath, what: &str| {
+        remarks.push(Remark { kind: NoteKind::Warning, at, what: what.to_owned() });
+    };
+    for (name, backend) in config.backends.iter().filter(|(_, backend)| !backend.disabled) {
+        let at = KeyPath::of(&["backends", name]);
+        if backend.isolation == Isolation::Principal && config.auth.keys.is_empty() {
+            let what =
+                "without auth.keys every client is the same principal, so all of them share one connection";
+            say(at.key("isolation"), what);
+        }
+        let warm = at.key("warm");
+        let upstream = matches!(backend.transport, Transport::Http { .. });
+        // A default of all backends is not meant for this one.
+        if upstream && backend.warm > 0 && user_set(&warm) {
+            say(warm, "has no effect: a url has no process to keep in reserve");
+        }
+    }
+    remarks
 }

@@ -128,15 +128,11 @@ fn a_key_from_the_environment_is_kept_as_its_digest() {
 #[test]
 fn what_this_version_does_not_do_yet_is_said() {
     let text = "[telemetry]\notlp_endpoint = \"http://x:4318\"\n[groups]\ng = [\"a\"]\n\
-                [backends.a]\ncommand = \"x\"\nisolation = \"request\"\nwarm = 2";
+                [backends.a]\ncommand = \"x\"\nisolation = \"request\"";
     let notes: Vec<_> = loaded(request("a.toml", text, &[])).notes.iter().map(ToString::to_string).collect();
-    assert_eq!(notes.len(), 4, "{notes:?}");
-    for place in [
-        "a.toml:2: telemetry.otlp_endpoint",
-        "a.toml:4: groups.g",
-        "a.toml:7: backends.a.isolation",
-        "a.toml:8: backends.a.warm",
-    ] {
+    assert_eq!(notes.len(), 3, "{notes:?}");
+    for place in ["a.toml:2: telemetry.otlp_endpoint", "a.toml:4: groups.g", "a.toml:7: backends.a.isolation"]
+    {
         let note = notes.iter().find(|note| note.starts_with(place));
         assert!(note.is_some_and(|note| note.contains("not yet in effect")), "{place}: {notes:?}");
     }
@@ -150,6 +146,25 @@ fn principals_without_keys_are_said_to_be_one() {
     assert!(notes(text)[0].to_string().contains("share one connection"));
     let keys = format!("[auth]\nkeys = [{{ id = \"a\", sha256 = \"{SHA}\" }}]\n{text}");
     assert!(notes(&keys).is_empty());
+}
+
+#[test]
+fn spares_of_an_upstream_are_said_to_be_none() {
+    let text = "[backend_defaults]\nwarm = 1\n[backends.a]\nurl = \"http://x\"\n\
+                [backends.b]\nurl = \"http://x\"\nwarm = 2\n[backends.c]\ncommand = \"x\"";
+    let notes: Vec<_> = loaded(request("a.toml", text, &[])).notes.iter().map(ToString::to_string).collect();
+    assert_eq!(notes.len(), 1, "a default is not meant for it: {notes:?}");
+    assert!(notes[0].starts_with("a.toml:7: backends.b.warm") && notes[0].contains("no effect"), "{notes:?}");
+}
+
+#[test]
+fn spares_have_bounds() {
+    let too_many = problem("[limits]\nmax_connections = 2\n[backends.a]\ncommand = \"x\"\nwarm = 3");
+    assert_eq!(too_many.key, "backends.a.warm");
+    assert!(too_many.what.contains("max_connections (2)"), "{too_many}");
+    let too_short = problem("[backends.a]\ncommand = \"x\"\nwarm = 1\nwarm_max_age = \"20ms\"");
+    assert_eq!(too_short.key, "backends.a.warm_max_age");
+    loaded(request("a.toml", "[backends.a]\ncommand = \"x\"\nwarm = 1\nwarm_max_age = \"0s\"", &[]));
 }
 
 #[test]

@@ -40,6 +40,11 @@ impl LineLog {
         Self { origin, allowance: Allowance::full(now), partial: Vec::new() }
     }
 
+    /// Another session than the one before.
+    pub(super) fn rename(&mut self, session: String) {
+        self.origin.session = session;
+    }
+
     pub(super) fn push(&mut self, mut chunk: &[u8], now: Instant) {
         if !tracing::enabled!(target: "mcpvisor::backend", tracing::Level::DEBUG) {
             return;

@@ -72,6 +72,7 @@ fn lines_are_logged_with_their_origin_and_counted_when_too_many() {
         line_log.push(b"Trace", now);
         line_log.push(b"back\r\n\nsecond\n", now);
         line_log.push(&b"again\n".repeat(1000), now);
+        line_log.rename("4d5e6f".into());
         line_log.push(b"end", now);
         line_log.finish(now + Duration::from_secs(10));
     });
@@ -87,7 +88,8 @@ fn lines_are_logged_with_their_origin_and_counted_when_too_many() {
     assert!((40..=50).contains(&told), "{told}");
     let suppressed = format!("{} lines suppressed", 1000 - told);
     assert!(lines[lines.len() - 2].contains(&suppressed), "{lines:?}");
-    assert!(lines[lines.len() - 1].contains("end"));
+    let last = lines[lines.len() - 1];
+    assert!(last.contains("end") && last.contains("session=4d5e6f"), "whose it is by then: {last}");
 }
 
 struct Lines(mpsc::Sender<String>);

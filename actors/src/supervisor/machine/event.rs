@@ -57,6 +57,8 @@ pub(crate) enum Event<'a> {
     Ticket,
     /// The upstream lost its session: launch anew, uncounted.
     Renew,
+    /// The spare that the launch started from died: launch anew, uncounted.
+    SpareDied,
     /// The incarnation and all its processes are gone.
     Gone,
     /// The backoff timer fired.

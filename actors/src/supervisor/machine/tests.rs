@@ -258,6 +258,19 @@ async fn a_lost_upstream_session_is_nobodys_error() {
     assert_eq!(world.machine.budget().total(), 0);
 }
 
+/// A session would be told of, and charged for, a process that was never its own.
+#[tokio::test(start_paused = true)]
+async fn a_dead_spare_is_nobodys_error_and_who_waits_waits_on() {
+    let mut world = World::launching();
+    assert_eq!(world.on(Event::SpareDied), [Effect::Launch]);
+    assert_eq!(world.phase(), Phase::Launching);
+    assert_eq!(world.machine.budget().total(), 0);
+    assert_eq!(world.on(Event::Gone), [], "the launch waits for its processes by itself");
+    for mut world in [World::ready(), World::backing_off(), World::stopped()] {
+        assert_eq!(world.on(Event::SpareDied), []);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_comes_too_late_opens_nothing() {
     for mut world in [World::backing_off(), World::stopped(), World::ready()] {
