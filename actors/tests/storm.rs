@@ -1,4 +1,4 @@
-//! Everything at once: crashes, kills, slow and failing starts, deletions, evictions, cancels and many
+//! Everything at once: crashes, kills, slow and failing starts, deletions, evictions, cancels, spares, many
 //! callers of the same keys. `STORM_SEED` repeats the choices of an earlier run, if not their timing.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
@@ -165,9 +165,12 @@ impl Sky {
         }
     }
 
+    /// Sometimes one in reserve, or on its way to somebody.
     async fn kill_somebody(&self, dice: &mut Dice) {
-        let list = self.launcher.list().await;
-        let pids: Vec<u32> = list.iter().filter_map(|entry| entry.pid).collect();
+        let mut pids: Vec<u32> = self.launcher.list().await.iter().filter_map(|entry| entry.pid).collect();
+        if dice.below(3) == 0 {
+            pids = processes(self.launcher.instance()).into_iter().map(|(pid, _)| pid as u32).collect();
+        }
         let Some(pid) = pids.get(dice.below(pids.len().max(1) as u64) as usize) else { return };
         // By a descriptor: the number may belong to somebody else by now.
         let Some(pid) = rustix::process::Pid::from_raw(*pid as i32) else { return };
@@ -239,17 +242,15 @@ async fn watch(launcher: Launcher) {
     }
 }
 
-fn backends(starts: &str) -> Vec<(&'static str, Vec<&str>)> {
+fn backends(starts: &str) -> Vec<(&'static str, Vec<&str>, &'static str)> {
+    let flaky = vec!["--fault-tools", "--die-in-initialize", "--only-first", "6", "--count-starts", starts];
     vec![
-        ("steady", vec!["--fault-tools"]),
-        ("slow", vec!["--fault-tools", "--slow-start", "150"]),
-        ("stubborn", vec!["--fault-tools", "--ignore-eof", "--ignore-term"]),
-        ("brood", vec!["--fault-tools", "--grandchild", "--grandchild-setsid"]),
-        (
-            "flaky",
-            vec!["--fault-tools", "--die-in-initialize", "--only-first", "6", "--count-starts", starts],
-        ),
-        ("fleeting", vec!["--fault-tools", "--exit-after", "3"]),
+        ("steady", vec!["--fault-tools"], ""),
+        ("slow", vec!["--fault-tools", "--slow-start", "150"], "warm = 2\nwarm_max_age = \"1s\""),
+        ("stubborn", vec!["--fault-tools", "--ignore-eof", "--ignore-term"], "warm = 1"),
+        ("brood", vec!["--fault-tools", "--grandchild", "--grandchild-setsid"], "warm = 1"),
+        ("flaky", flaky, "warm = 2"),
+        ("fleeting", vec!["--fault-tools", "--exit-after", "3"], ""),
     ]
 }
 
@@ -263,11 +264,11 @@ async fn a_storm_loses_no_request_and_leaves_no_process() {
     println!("STORM_SEED={seed}");
     let starts = tempfile::NamedTempFile::new().unwrap();
     let backends = backends(starts.path().to_str().unwrap());
-    let sections: String = backends.iter().map(|(name, flags)| backend(name, flags, "")).collect();
+    let sections: String = backends.iter().map(|(name, flags, more)| backend(name, flags, more)).collect();
     let launcher = launcher(&format!("{SETTINGS}\n{sections}")).await;
     let sky = Sky {
         launcher: launcher.clone(),
-        backends: Arc::new(backends.iter().map(|(name, _)| (*name).to_owned()).collect()),
+        backends: Arc::new(backends.iter().map(|(name, ..)| (*name).to_owned()).collect()),
         answers: Arc::default(),
         sessions: Arc::default(),
         closing: Arc::default(),
