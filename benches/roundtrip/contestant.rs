@@ -6,15 +6,15 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, ensure};
 
-use crate::binaries::Binaries;
+use crate::common::binaries::Binaries;
+use crate::common::gateway::Gateway;
+use crate::common::http::Target;
+use crate::common::server::Server;
 use crate::figures::Figures;
-use crate::gateway::Gateway;
-use crate::http::Target;
 use crate::one_core::OneCore;
 use crate::options::Options;
 use crate::scenario::RoundTrip;
-use crate::server::Server;
-use crate::{load, pipe};
+use crate::{backends, load, pipe};
 
 /// F: rmcp's own server.
 pub(crate) const FLOOR: &str = "floor";
@@ -53,8 +53,8 @@ impl Contestant {
             contestants.push(floor(binaries)?);
         }
         if options.admits(MCPVISOR) {
-            let gateway = Gateway::start(options, binaries).await?;
-            let target = Target::parse(&gateway.echo())?;
+            let gateway = backends::start(options, binaries).await?;
+            let target = Target::parse(&gateway.url(backends::ECHO))?;
             contestants.push(Self::http(MCPVISOR, target, Running::Gateway(gateway)));
         }
         for (name, url, pid) in options.others() {

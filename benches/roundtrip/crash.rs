@@ -13,13 +13,13 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::binaries::Binaries;
-use crate::figures::{millis, quantile};
-use crate::gateway::Gateway;
-use crate::http::Target;
+use crate::backends;
+use crate::common::binaries::Binaries;
+use crate::common::http::Target;
+use crate::common::server::as_pid;
+use crate::common::session::{Called, Caller, Session};
+use crate::common::spread::Spread;
 use crate::options::Options;
-use crate::server::as_pid;
-use crate::session::{Called, Caller, Session};
 
 mod children;
 
@@ -50,15 +50,6 @@ pub(crate) struct Crash {
     pub(crate) refused: u32,
 }
 
-/// Milliseconds.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct Spread {
-    pub(crate) count: usize,
-    pub(crate) p50: f64,
-    pub(crate) p99: f64,
-    pub(crate) max: f64,
-}
-
 struct Killed {
     error: Duration,
     next_answer: Duration,
@@ -71,8 +62,8 @@ struct Order {
 }
 
 pub(crate) async fn measure(options: &Options, binaries: &Binaries) -> anyhow::Result<Crash> {
-    let gateway = Gateway::start(options, binaries).await?;
-    let target = Target::parse(&gateway.fragile())?;
+    let gateway = backends::start(options, binaries).await?;
+    let target = Target::parse(&gateway.url(backends::FRAGILE))?;
     let sessions = Session::open_all(&target, options.kills()).await?;
     let mut users = JoinSet::new();
     let mut orders = Vec::new();
@@ -158,13 +149,4 @@ async fn kill(caller: &mut Caller, pid: u32) -> anyhow::Result<Killed> {
         sleep(Duration::from_millis(5)).await;
     }
     bail!("no answer within {GIVE_UP:?} after the kill")
-}
-
-impl Spread {
-    fn of(values: impl Iterator<Item = Duration>) -> Self {
-        let mut values: Vec<Duration> = values.collect();
-        values.sort_unstable();
-        let at = |share| millis(quantile(&values, share));
-        Self { count: values.len(), p50: at(0.5), p99: at(0.99), max: at(1.0) }
-    }
 }

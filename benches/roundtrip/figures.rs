@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::common::spread::{micros, quantile};
+
 /// One scenario, one contestant, one round.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Figures {
@@ -35,29 +37,4 @@ impl Figures {
             calls,
         }
     }
-}
-
-/// The smallest value that a share of `quantile` of all does not exceed; zero of nothing.
-pub(crate) fn quantile(sorted: &[Duration], quantile: f64) -> Duration {
-    let rank = (quantile * sorted.len() as f64).ceil() as usize;
-    sorted.get(rank.saturating_sub(1)).copied().unwrap_or_default()
-}
-
-/// Zero of nothing.
-pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.into_iter().collect();
-    values.sort_unstable_by(f64::total_cmp);
-    match values.len() {
-        0 => 0.0,
-        odd if odd % 2 == 1 => values[odd / 2],
-        even => (values[even / 2 - 1] + values[even / 2]) / 2.0,
-    }
-}
-
-pub(crate) fn micros(duration: Duration) -> f64 {
-    duration.as_nanos() as f64 / 1e3
-}
-
-pub(crate) fn millis(duration: Duration) -> f64 {
-    duration.as_nanos() as f64 / 1e6
 }

@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
+use crate::common::http::Target;
+use crate::common::server::cpu_time;
+use crate::common::session::{Caller, Session};
 use crate::figures::Figures;
-use crate::http::Target;
 use crate::options::Options;
 use crate::scenario::RoundTrip;
-use crate::server::cpu_time;
-use crate::session::{Caller, Session};
 
 /// Opens the sessions of the scenario, calls as often as it can, closes them. `pid`: whose processor time counts.
 pub(crate) async fn measure(

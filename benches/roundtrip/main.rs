@@ -8,27 +8,23 @@
 //! Everything runs on loopback, with one client that is the same for both HTTP servers. The contestants take
 //! turns within each round, so that a noisy machine is noisy for all of them. `docs/performance.md` has results.
 
-mod binaries;
+mod backends;
+#[path = "../common/all.rs"]
+mod common;
 mod contestant;
 mod crash;
 mod figures;
-mod gateway;
-mod http;
 mod load;
-mod message;
 mod one_core;
 mod options;
 mod pipe;
 mod report;
-mod response;
 mod scenario;
-mod server;
-mod session;
 
 use anyhow::Context;
 use clap::Parser;
 
-use binaries::Binaries;
+use common::binaries::Binaries;
 use contestant::Contestant;
 use options::Options;
 use report::Report;

@@ -10,7 +10,7 @@ use anyhow::Context;
 use rustix::process::Pid;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-use crate::server::as_pid;
+use crate::common::server::as_pid;
 
 /// Ends with the old freedom of everybody.
 pub(crate) struct OneCore {

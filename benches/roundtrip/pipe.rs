@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, ensure};
 
+use crate::common::message;
+use crate::common::server::Server;
 use crate::figures::Figures;
-use crate::message;
 use crate::options::Options;
 use crate::scenario::RoundTrip;
-use crate::server::Server;
 
 /// A backend after its handshake.
 struct Pipe {

@@ -6,9 +6,11 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use crate::common::machine::Machine;
+use crate::common::spread::{Spread, median};
 use crate::contestant::{FLOOR, MCPVISOR, PIPE};
-use crate::crash::{Crash, Spread};
-use crate::figures::{Figures, median};
+use crate::crash::Crash;
+use crate::figures::Figures;
 use crate::options::Options;
 use crate::scenario::ROUND_TRIPS;
 
@@ -22,14 +24,6 @@ pub(crate) struct Report {
     set: Vec<String>,
     round_trips: Vec<Entry>,
     pub(crate) crash: Option<Crash>,
-}
-
-#[derive(Serialize)]
-struct Machine {
-    cores: usize,
-    processor: String,
-    /// Load average of the last minute before the start: above the number of cores, be careful.
-    load_before: String,
 }
 
 /// One contestant at one scenario.
@@ -95,19 +89,6 @@ impl Report {
     }
 }
 
-impl Machine {
-    fn this() -> Self {
-        let read = |file| fs::read_to_string(file).unwrap_or_default();
-        let cpuinfo = read("/proc/cpuinfo");
-        let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-        Self {
-            cores: std::thread::available_parallelism().map_or(1, usize::from),
-            processor: model.map_or_else(|| "unknown".into(), |(_, name)| name.to_owned()),
-            load_before: read("/proc/loadavg").split(' ').next().unwrap_or_default().to_owned(),
-        }
-    }
-}
-
 impl Ratios {
     fn of(own: &Figures, floor: &Figures) -> Self {
         Self {
@@ -136,8 +117,7 @@ impl Figures {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Machine { cores, processor, load_before } = &self.machine;
-        writeln!(f, "\n{processor}, {cores} cores, load {load_before} before the start")?;
+        writeln!(f, "\n{}", self.machine)?;
         writeln!(
             f,
             "medians of {} rounds of {} s; F = rmcp's own server, tool in process\n",
@@ -200,7 +180,7 @@ impl fmt::Display for Crash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let title = format!("kill -9 in a call, {} sessions in use", self.sessions);
         writeln!(f, "{title:<46} count   p50 ms   p99 ms   max ms")?;
-        for (name, Spread { count, p50, p99, max }) in [
+        for (name, Spread { count, p50, p99, max, .. }) in [
             ("from the kill to the error of that call", &self.error_ms),
             ("from the kill to the next right answer", &self.next_answer_ms),
             ("calls of all sessions before the kills", &self.others_before_ms),

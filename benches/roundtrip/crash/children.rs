@@ -7,9 +7,9 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use tokio::time::sleep;
 
-use crate::gateway::Gateway;
-use crate::http::Target;
-use crate::session::Session;
+use crate::common::gateway::Gateway;
+use crate::common::http::Target;
+use crate::common::session::Session;
 
 /// `GET /api/v1/connections`
 #[derive(Deserialize)]

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 
-use crate::http::{Connection, Target};
-use crate::message;
+use super::http::{Connection, Target};
+use super::message;
 
 const POST: &str = "Content-Type: application/json\r\nAccept: application/json, text/event-stream\r\n";
 

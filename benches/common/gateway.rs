@@ -10,16 +10,10 @@ use serde::Deserialize;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
-use crate::binaries::Binaries;
-use crate::options::Options;
-use crate::server::Server;
+use super::binaries::Binaries;
+use super::server::Server;
 
-/// The backend of the round trips: all defaults.
-const ECHO: &str = "echo";
-/// The same server, whose calls are never repeated by the gateway: a kill in a call is seen as an error.
-const FRAGILE: &str = "fragile";
-
-/// A running mcpvisor with the echo server behind it.
+/// A running mcpvisor.
 pub(crate) struct Gateway {
     // Ended before its folder goes.
     server: Server,
@@ -36,24 +30,26 @@ struct RunFile {
 }
 
 impl Gateway {
-    pub(crate) async fn start(options: &Options, binaries: &Binaries) -> anyhow::Result<Self> {
+    /// Starts it with these `[backends.…]` sections, and with `--set` of each of `settings`.
+    pub(crate) async fn start(
+        binaries: &Binaries,
+        backends: &str,
+        settings: &[String],
+    ) -> anyhow::Result<Self> {
         let folder = TempDir::new()?;
         let config = folder.path().join("bench.toml");
         let state = folder.path().join("state");
-        let fixture = &binaries.fixture;
         fs::write(
             &config,
             format!(
-                "[gateway]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\nstate_dir = {state:?}\n\
-                 [backends.{ECHO}]\ncommand = {fixture:?}\nargs = [\"echo\"]\n\
-                 [backends.{FRAGILE}]\ncommand = {fixture:?}\nargs = [\"echo\"]\nretry = \"never\"\n"
+                "[gateway]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\nstate_dir = {state:?}\n{backends}"
             ),
         )?;
         let log = File::create(folder.path().join("log"))?;
         let mut command = Command::new(&binaries.mcpvisor);
         command.arg("serve").arg("--config").arg(&config);
-        for set in &options.set {
-            command.args(["--set", set]);
+        for setting in settings {
+            command.args(["--set", setting]);
         }
         // What the caller's environment says of logging is no default.
         command.env_remove("RUST_LOG").stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
@@ -69,14 +65,9 @@ impl Gateway {
         self.server.pid()
     }
 
-    /// Where the echo server is.
-    pub(crate) fn echo(&self) -> String {
-        format!("http://{}/mcp/{ECHO}", self.listen)
-    }
-
-    /// Where the one is that gets killed.
-    pub(crate) fn fragile(&self) -> String {
-        format!("http://{}/mcp/{FRAGILE}", self.listen)
+    /// Where this backend is served.
+    pub(crate) fn url(&self, backend: &str) -> String {
+        format!("http://{}/mcp/{backend}", self.listen)
     }
 
     /// Host and port of the admin API.

@@ -6,7 +6,7 @@ use anyhow::{Context, ensure};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::response::Response;
+use super::response::Response;
 
 /// Host, port and path of an `http://` URL.
 #[derive(Clone)]
