@@ -3,15 +3,20 @@
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
 use super::binaries::Binaries;
+use super::processes::{exists, marked, processes_of};
 use super::server::Server;
+
+/// Its guard sees the end a moment later.
+const TO_BE_GONE: Duration = Duration::from_secs(5);
 
 /// A running mcpvisor.
 pub(crate) struct Gateway {
@@ -19,7 +24,17 @@ pub(crate) struct Gateway {
     server: Server,
     listen: String,
     admin: String,
+    instance: String,
     folder: TempDir,
+}
+
+/// How it ended.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Ended {
+    /// Its exit code.
+    pub(crate) code: Option<i32>,
+    /// Processes of its servers, and children of its own, that outlived it.
+    pub(crate) left: usize,
 }
 
 /// What it says of itself in its state folder.
@@ -27,6 +42,7 @@ pub(crate) struct Gateway {
 struct RunFile {
     listen: String,
     admin_listen: String,
+    instance: String,
 }
 
 impl Gateway {
@@ -58,7 +74,8 @@ impl Gateway {
             let log = fs::read_to_string(folder.path().join("log")).unwrap_or_default();
             format!("mcpvisor did not start:\n{log}")
         })?;
-        Ok(Self { server, listen: run.listen, admin: run.admin_listen, folder })
+        let RunFile { listen, admin_listen: admin, instance } = run;
+        Ok(Self { server, listen, admin, instance, folder })
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -73,6 +90,33 @@ impl Gateway {
     /// Host and port of the admin API.
     pub(crate) fn admin(&self) -> &str {
         &self.admin
+    }
+
+    /// How many processes carry its mark: servers, and whatever they started.
+    pub(crate) fn processes_of_servers(&self) -> usize {
+        marked(&self.instance).len()
+    }
+
+    /// Asks it to end, waits, and counts what it left.
+    pub(crate) fn end(mut self) -> anyhow::Result<Ended> {
+        let children = processes_of(self.pid());
+        let code = self.server.end()?.code();
+        let left = || {
+            let still = children.iter().filter(|(pid, _)| exists(*pid));
+            still.count() + marked(&self.instance).len()
+        };
+        let ended = Instant::now();
+        while left() > 0 && ended.elapsed() < TO_BE_GONE {
+            thread::sleep(Duration::from_millis(20));
+        }
+        Ok(Ended { code, left: left() })
+    }
+
+    /// What it logged last.
+    pub(crate) fn end_of_log(&self) -> String {
+        let log = self.log();
+        let from = log.lines().count().saturating_sub(50);
+        log.lines().skip(from).map(|line| format!("{line}\n")).collect()
     }
 
     /// What it logged so far.

@@ -16,7 +16,7 @@ struct Answer<'a> {
     id: Option<u64>,
     #[serde(borrow)]
     result: Option<ToolResult<'a>>,
-    error: Option<serde_json::Value>,
+    error: Option<Failure>,
 }
 
 #[derive(Deserialize)]
@@ -29,6 +29,21 @@ struct ToolResult<'a> {
 struct Content<'a> {
     #[serde(borrow)]
     text: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
+struct Failure {
+    code: i64,
+    #[serde(default)]
+    data: serde_json::Value,
+}
+
+/// What an answer says.
+pub(crate) enum Said {
+    /// The text of a tool's result.
+    Text(String),
+    /// An error, with the reason that mcpvisor's own errors carry.
+    Error { code: i64, reason: String },
 }
 
 /// The first request of a session; its id is 0.
@@ -69,5 +84,30 @@ pub(crate) fn check_any(answer: &[u8]) -> anyhow::Result<u64> {
 /// The code of an error answer.
 pub(crate) fn error_code(answer: &[u8]) -> Option<i64> {
     let parsed: Answer<'_> = serde_json::from_slice(answer).ok()?;
-    parsed.error?.get("code")?.as_i64()
+    Some(parsed.error?.code)
+}
+
+/// A call of any tool; `arguments` is JSON.
+pub(crate) fn tool_call(id: u64, tool: &str, arguments: &str) -> String {
+    format!(
+        r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"{tool}","arguments":{arguments}}}}}"#
+    )
+}
+
+/// A request for the tools of the backend.
+pub(crate) fn tool_list(id: u64) -> String {
+    format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/list"}}"#)
+}
+
+/// What the answer to a [`tool_call`] says.
+pub(crate) fn said(answer: &[u8], id: u64) -> anyhow::Result<Said> {
+    let shown = || format!("call {id} was answered: {}", String::from_utf8_lossy(answer));
+    let parsed: Answer<'_> = serde_json::from_slice(answer).with_context(shown)?;
+    ensure!(parsed.id == Some(id), "{}", shown());
+    if let Some(Failure { code, data }) = parsed.error {
+        return Ok(Said::Error { code, reason: data["reason"].as_str().unwrap_or_default().to_owned() });
+    }
+    let content = parsed.result.with_context(shown)?.content;
+    let text = content.into_iter().next().with_context(shown)?.text;
+    Ok(Said::Text(text.into_owned()))
 }

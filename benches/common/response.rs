@@ -6,6 +6,9 @@ use std::time::Instant;
 use anyhow::{Context, bail, ensure};
 use memchr::memmem;
 
+/// Where the JSON of an event begins.
+const EVENT_DATA: &[u8] = b"data: {";
+
 /// A response as far as it has come.
 #[derive(Default)]
 pub(crate) struct Response {
@@ -111,6 +114,15 @@ impl Response {
         &self.body
     }
 
+    /// How many JSON-RPC messages are in it.
+    pub(crate) fn answers(&self) -> usize {
+        if self.streams() {
+            memmem::find_iter(&self.body, EVENT_DATA).count()
+        } else {
+            usize::from(!self.body.is_empty())
+        }
+    }
+
     /// The JSON-RPC message of the response, and when it was there.
     pub(crate) fn answer(&self) -> anyhow::Result<(&[u8], Instant)> {
         match &self.answered {
@@ -147,7 +159,7 @@ impl Head {
 /// Where in an event stream the first data that is a JSON object stands: neither server measured breaks lines in it,
 /// and no other message precedes it. Events that only open the stream have no data.
 fn event_with_answer(stream: &[u8]) -> Option<Range<usize>> {
-    let start = memmem::find(stream, b"data: {")? + b"data: ".len();
+    let start = memmem::find(stream, EVENT_DATA)? + EVENT_DATA.len() - 1;
     let length = memchr::memchr(b'\n', &stream[start..])?;
     Some(start..start + length)
 }

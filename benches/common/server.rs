@@ -1,7 +1,8 @@
 //! A process under measurement: started, asked for its processor time, ended whatever happens.
 
+use std::io;
 use std::path::Path;
-use std::process::{Child, Command};
+use std::process::{Child, Command, ExitStatus};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -27,22 +28,27 @@ impl Server {
     pub(crate) fn pid(&self) -> u32 {
         self.0.id()
     }
+
+    /// Asks it to end; after some time it is made to.
+    pub(crate) fn end(&mut self) -> io::Result<ExitStatus> {
+        let asked = Instant::now();
+        if let (Ok(None), Some(pid)) = (self.0.try_wait(), as_pid(self.0.id())) {
+            let _ = kill_process(pid, Signal::TERM);
+        }
+        while asked.elapsed() < PATIENCE {
+            if let Some(status) = self.0.try_wait()? {
+                return Ok(status);
+            }
+            sleep(Duration::from_millis(5));
+        }
+        self.0.kill()?;
+        self.0.wait()
+    }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if let Some(pid) = as_pid(self.0.id()) {
-            let _ = kill_process(pid, Signal::TERM);
-        }
-        let asked = Instant::now();
-        while asked.elapsed() < PATIENCE {
-            if !matches!(self.0.try_wait(), Ok(None)) {
-                return;
-            }
-            sleep(Duration::from_millis(5));
-        }
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.end();
     }
 }
 

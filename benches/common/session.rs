@@ -73,6 +73,11 @@ impl Session {
         Ok(Caller { session: self.clone(), connection, call: String::new() })
     }
 
+    /// For a request: no two of the session have the same.
+    pub(crate) fn next_id(&self) -> u64 {
+        self.calls.fetch_add(1, Relaxed) + 1
+    }
+
     pub(crate) async fn close(&self) -> anyhow::Result<()> {
         let headers =
             format!("Mcp-Session-Id: {}\r\nMcp-Protocol-Version: {}\r\n", self.id, message::VERSION);
@@ -84,6 +89,14 @@ impl Session {
 }
 
 impl Caller {
+    /// Sends this request; its answer, and when that was there. Whoever gets several, or none, is told so.
+    pub(crate) async fn request(&mut self, body: &str) -> anyhow::Result<(&[u8], Instant)> {
+        let response = self.connection.exchange(&self.session.head, body).await?;
+        let answers = response.answers();
+        ensure!(answers == 1, "{answers} answers: {}", String::from_utf8_lossy(response.body()));
+        response.answer()
+    }
+
     /// One call, whose answer must be right; how long that took.
     pub(crate) async fn call(&mut self) -> anyhow::Result<Duration> {
         match self.attempt().await? {
@@ -96,7 +109,7 @@ impl Caller {
 
     /// One call that may end with a JSON-RPC error. Anything else but the right answer fails.
     pub(crate) async fn attempt(&mut self) -> anyhow::Result<Called> {
-        let id = self.session.calls.fetch_add(1, Relaxed) + 1;
+        let id = self.session.next_id();
         message::call(&mut self.call, id);
         let sent = Instant::now();
         let response = self.connection.exchange(&self.session.head, &self.call).await?;
