@@ -58,14 +58,18 @@ impl Outcome {
     pub(crate) fn find_broken(&self) -> Vec<String> {
         let Self { account, witness, left, .. } = self;
         let kills = account.kills as u64;
-        let by_signal = |counted: &BTreeMap<String, u64>| {
-            let total: u64 = counted.values().sum();
-            counted.get("signal").copied().unwrap_or(0) == kills && total == kills
+        // All of them, and nothing else.
+        let all_are = |counted: &BTreeMap<String, u64>, what: &str| {
+            counted.values().sum::<u64>() == kills && counted.get(what).copied().unwrap_or(0) == kills
         };
         let checks = [
             (account.kills > 0, "nobody was killed".to_owned()),
-            (by_signal(&witness.restarts), format!("{kills} kills, restarts: {:?}", witness.restarts)),
-            (by_signal(&witness.faults), format!("{kills} kills, faults: {:?}", witness.faults)),
+            (
+                all_are(&witness.restarts, "signal"),
+                format!("{kills} kills, restarts: {:?}", witness.restarts),
+            ),
+            (all_are(&witness.faults, "signal"), format!("{kills} kills, faults: {:?}", witness.faults)),
+            (all_are(&witness.replays, "ok"), format!("{kills} kills, replays: {:?}", witness.replays)),
             (
                 witness.unexpected_exits == kills,
                 format!("{kills} kills, {} unexpected exits", witness.unexpected_exits),

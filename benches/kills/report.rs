@@ -157,13 +157,13 @@ impl Outcome {
         let witness = &self.witness;
         writeln!(
             f,
-            "  by the metrics: restarts {:?}, faults {:?}, unexpected exits {}, lost {}, stops {}; highest error count {}",
-            witness.restarts,
-            witness.faults,
-            witness.unexpected_exits,
-            witness.lost,
-            witness.stops,
-            witness.highest_error_count
+            "  by the metrics: restarts {:?}, faults {:?}, replays {:?}, unexpected exits {}",
+            witness.restarts, witness.faults, witness.replays, witness.unexpected_exits,
+        )?;
+        writeln!(
+            f,
+            "                  lost {}, repeated {:?}, stops {}; highest error count of a connection {}",
+            witness.lost, witness.retries, witness.stops, witness.highest_error_count
         )?;
         let held = &self.mcpvisor;
         writeln!(f, "  mcpvisor itself        RSS MiB   fds  threads  cores")?;

@@ -16,6 +16,10 @@ pub(crate) struct Witness {
     pub(crate) restarts: BTreeMap<String, u64>,
     /// `mcpvisor_faults_total` likewise.
     pub(crate) faults: BTreeMap<String, u64>,
+    /// `mcpvisor_replays_total` by result, without those that are zero.
+    pub(crate) replays: BTreeMap<String, u64>,
+    /// `mcpvisor_retries_total` likewise.
+    pub(crate) retries: BTreeMap<String, u64>,
     /// `mcpvisor_exits_total{kind="unexpected"}`
     pub(crate) unexpected_exits: u64,
     /// `mcpvisor_requests_lost_total`
@@ -58,6 +62,8 @@ impl Witness {
         Ok(Self {
             restarts: count(page, "mcpvisor_restarts_total", "reason"),
             faults: count(page, "mcpvisor_faults_total", "reason"),
+            replays: count(page, "mcpvisor_replays_total", "result"),
+            retries: count(page, "mcpvisor_retries_total", "result"),
             unexpected_exits: count(page, "mcpvisor_exits_total", "kind").remove("unexpected").unwrap_or(0),
             lost: only("mcpvisor_requests_lost_total", None),
             stops: only("mcpvisor_max_error_stops_total", None) + only("mcpvisor_fatal_stops_total", None),

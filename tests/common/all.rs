@@ -6,7 +6,9 @@
 
 pub mod bystander;
 mod client;
+mod dice;
 mod fixture;
+mod footprint;
 mod http;
 mod processes;
 mod service;
@@ -16,9 +18,13 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 pub use client::{Client, code, reason, text_of};
+pub use dice::Dice;
 pub use fixture::{backend, fixture};
+pub use footprint::Footprint;
 pub use http::{Ask, Reply, raw};
-pub use processes::{carrying, end, exists, kill_9, marked, open_files, processes_of, signal, zombies_of};
+pub use processes::{
+    carrying, end, exists, kill_9, marked, open_files, processes_of, signal, signal_marked, zombies_of,
+};
 pub use service::Service;
 pub use upstream::Upstream;
 

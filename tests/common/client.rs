@@ -33,6 +33,21 @@ impl Client {
 
     /// The same with `initialize` bytes of one's own.
     pub async fn open_by(service: &Service, backend: &str, key: &str, initialize: &str) -> Self {
+        let opened = Self::try_open_by(service, backend, key, initialize).await;
+        opened.unwrap_or_else(|(status, answer)| panic!("no session: {status} {answer}"))
+    }
+
+    /// A session where there may be none; else status and body of the refusal.
+    pub async fn try_open(service: &Service, backend: &str) -> Result<Self, (u16, Value)> {
+        Self::try_open_by(service, backend, "", &Self::initialize(VERSION, json!({})).to_string()).await
+    }
+
+    async fn try_open_by(
+        service: &Service,
+        backend: &str,
+        key: &str,
+        initialize: &str,
+    ) -> Result<Self, (u16, Value)> {
         let path = format!("/mcp/{backend}");
         let mut client = Self {
             address: service.main.clone(),
@@ -44,9 +59,9 @@ impl Client {
         let reply = client.ask(initialize.to_owned()).send(&service.main).await;
         let session = reply.header("mcp-session-id").map(str::to_owned);
         let (status, answer) = (reply.status, reply.json().await);
-        client.session = session.unwrap_or_else(|| panic!("no session: {status} {answer}"));
+        client.session = session.ok_or((status, answer))?;
         client.notify("notifications/initialized", json!({})).await;
-        client
+        Ok(client)
     }
 
     /// A session that is there already.

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
 
 /// Whether the process is there, a zombie included.
 pub fn exists(pid: u32) -> bool {
@@ -22,25 +22,33 @@ pub fn end(pid: u32) {
     let _ = kill_process(Pid::from_raw(pid.try_into().unwrap()).unwrap(), Signal::KILL);
 }
 
+/// Signals a process of this instance, if it still is one: the number may belong to somebody else by now.
+pub fn signal_marked(pid: u32, instance: &str, signal: Signal) -> bool {
+    let number = Pid::from_raw(pid.try_into().unwrap()).unwrap();
+    let Ok(process) = pidfd_open(number, PidfdFlags::empty()) else { return false };
+    is_marked(pid, instance) && pidfd_send_signal(&process, signal).is_ok()
+}
+
 /// Every process that carries the mark of this instance in its environment: servers, and whatever they
 /// started, wherever it went.
 pub fn marked(instance: &str) -> Vec<u32> {
+    all().filter(|pid| is_marked(*pid, instance)).collect()
+}
+
+fn is_marked(pid: u32, instance: &str) -> bool {
     let mark = format!("MCPVISOR_CHILD={instance}:");
-    with_variable(|variable| variable.starts_with(mark.as_bytes()))
+    has_variable(pid, |variable| variable.starts_with(mark.as_bytes()))
 }
 
 /// The same for one server and what it has started.
 pub fn carrying(marker: &str) -> Vec<u32> {
     let mark = format!("MCPVISOR_CHILD={marker}");
-    with_variable(|variable| variable == mark.as_bytes())
+    all().filter(|pid| has_variable(*pid, |variable| variable == mark.as_bytes())).collect()
 }
 
-fn with_variable(wanted: impl Fn(&[u8]) -> bool) -> Vec<u32> {
-    let has = |pid: &u32| {
-        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        environment.split(|byte| *byte == 0).any(&wanted)
-    };
-    all().filter(has).collect()
+fn has_variable(pid: u32, wanted: impl Fn(&[u8]) -> bool) -> bool {
+    let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    environment.split(|byte| *byte == 0).any(wanted)
 }
 
 /// The children of a process and the letter of their state.
