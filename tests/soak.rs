@@ -19,7 +19,7 @@ mod visit;
 #[path = "soak/world.rs"]
 mod world;
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use common::{Dice, Footprint, Service, eventually};
 use curve::{Curve, Sample};
@@ -41,8 +41,7 @@ async fn it_is_at_the_end_what_it_was_at_the_start() {
     let minutes: Option<f64> = variable("MCPVISOR_SOAK_MINUTES");
     let (length, every) =
         minutes.map_or((MINI, MINI_EVERY), |minutes| (Duration::from_secs_f64(minutes * 60.0), EVERY));
-    let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64;
-    let seed = variable("MCPVISOR_SOAK_SEED").unwrap_or(clock);
+    let seed = variable("MCPVISOR_SOAK_SEED").unwrap_or_else(|| getrandom::u64().unwrap());
     println!("MCPVISOR_SOAK_SEED={seed}, {length:?}");
 
     let upstream = Upstream::start();
