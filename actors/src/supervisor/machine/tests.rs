@@ -1,4 +1,6 @@
-//! Each cell of the phase x event table that this state machine decides.
+//! What the phases of a key mean for those who use it; the whole table of phases and events is in `table`.
+
+mod table;
 
 use super::*;
 use crate::error::EndCause;
