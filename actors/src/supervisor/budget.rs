@@ -59,17 +59,15 @@ impl Budget {
         self.total
     }
 
-    /// The backend answered its handshake.
-    pub(crate) fn ready(&mut self, now: Instant) {
+    /// The backend answered its handshake. One that died with the Registry was never told to have ended.
+    pub(crate) fn ready(&mut self, now: Instant, pool: &Pool) {
+        self.ended(now, pool);
         self.ready_since = Some(now);
     }
 
     /// An incarnation ended without a fault. What had healed by then stays healed.
     pub(crate) fn ended(&mut self, now: Instant, pool: &Pool) {
-        if self.quiet(now, pool) {
-            self.errors = 0;
-            self.stops = 0;
-        }
+        self.heal(now, pool);
         if self.steady(now) {
             self.streak = 0;
         }
@@ -120,13 +118,17 @@ impl Budget {
     }
 
     fn count(&mut self, now: Instant, pool: &Pool) {
+        self.heal(now, pool);
+        self.errors = self.errors.saturating_add(1);
+        self.total += 1;
+        self.last_error = Some(now);
+    }
+
+    fn heal(&mut self, now: Instant, pool: &Pool) {
         if self.quiet(now, pool) {
             self.errors = 0;
             self.stops = 0;
         }
-        self.errors = self.errors.saturating_add(1);
-        self.total += 1;
-        self.last_error = Some(now);
     }
 
     /// The cooldown that follows this stop: doubled at each successive one.
@@ -190,7 +192,7 @@ mod tests {
         let mut budget = Budget::default();
         budget.fault(start, &POOL, &BACKOFF, 0.0);
         assert_eq!(budget.errors(start + secs(6000), &POOL), 1, "not ready: nothing heals");
-        budget.ready(start + secs(1));
+        budget.ready(start + secs(1), &POOL);
         assert_eq!(budget.errors(start + secs(600), &POOL), 1);
         assert_eq!(budget.errors(start + secs(601), &POOL), 0);
         let never = Pool { reset_after: Duration::ZERO, ..POOL };
@@ -209,7 +211,7 @@ mod tests {
             assert_eq!(budget.fault(now, &pool, &BACKOFF, 0.0), Verdict::Stop(secs(expected)));
             budget.forgive();
         }
-        budget.ready(now);
+        budget.ready(now, &POOL);
         now += pool.reset_after;
         assert_eq!(budget.fault(now, &pool, &BACKOFF, 0.0), Verdict::Stop(secs(30)));
     }
@@ -223,7 +225,7 @@ mod tests {
             budget.fault(now, &pool, &BACKOFF, 0.0);
         }
         assert_eq!(budget.fault(now, &pool, &BACKOFF, 0.0), Verdict::Restart(secs(2)));
-        budget.ready(now);
+        budget.ready(now, &POOL);
         assert_eq!(budget.fault(now + STEADY, &pool, &BACKOFF, 0.0), Verdict::Restart(Duration::ZERO));
     }
 
@@ -237,12 +239,12 @@ mod tests {
             budget.fault(start, &pool, &BACKOFF, 0.0);
         }
         let mut early = budget.clone();
-        budget.ready(start);
+        budget.ready(start, &POOL);
         budget.ended(start + pool.reset_after, &pool);
         assert_eq!(budget.errors(start + pool.reset_after, &pool), 0);
         let verdict = budget.fault(start + pool.reset_after, &pool, &BACKOFF, 0.0);
         assert_eq!(verdict, Verdict::Restart(Duration::ZERO));
-        early.ready(start);
+        early.ready(start, &POOL);
         early.ended(start + secs(1), &pool);
         assert_eq!(early.errors(start + pool.reset_after, &pool), 4, "it had not healed");
     }

@@ -131,7 +131,7 @@ impl Machine {
             Event::Replace => self.replace(),
             Event::Restart { by_hand } => self.restart(by_hand),
             Event::Start => self.start(),
-            Event::Renew => self.renew(),
+            Event::Renew => self.renew(now),
             Event::SpareDied => self.spare_died(),
             Event::Gone => self.gone(waiting, now),
             Event::BackoffOver if self.state == State::BackingOff => self.launch(),
@@ -187,7 +187,7 @@ impl Machine {
         self.state = State::Ready;
         self.established = true;
         self.restarting = false;
-        self.budget.ready(now);
+        self.budget.ready(now, &self.pool);
         vec![Effect::Open]
     }
 
@@ -255,9 +255,10 @@ impl Machine {
     }
 
     /// What waits stays; the Connection has given back what never arrived.
-    fn renew(&mut self) -> Vec<Effect> {
+    fn renew(&mut self, now: Instant) -> Vec<Effect> {
         match self.state {
             State::Ready => {
+                self.budget.ended(now, &self.pool);
                 self.state = State::Launching;
                 vec![Effect::Withdraw, Effect::Launch]
             }

@@ -260,6 +260,19 @@ async fn a_lost_upstream_session_is_nobodys_error() {
     assert_eq!(world.machine.budget().total(), 0);
 }
 
+/// A session that was well for hours would be stopped for errors of long ago, only because its upstream forgot it since.
+#[tokio::test(start_paused = true)]
+async fn what_had_healed_before_a_lost_session_stays_healed() {
+    let mut world = World::backing_off();
+    world.on(Event::BackoffOver);
+    world.on(Event::Ready);
+    world.now += POOL.reset_after;
+    world.on(Event::Renew);
+    assert_eq!(world.machine.budget().errors(world.now, &POOL), 0, "while it is launched anew");
+    world.on(Event::Ready);
+    assert_eq!(world.machine.budget().errors(world.now, &POOL), 0);
+}
+
 /// A session would be told of, and charged for, a process that was never its own.
 #[tokio::test(start_paused = true)]
 async fn a_dead_spare_is_nobodys_error_and_who_waits_waits_on() {
