@@ -78,7 +78,11 @@ impl ConnectionState {
         let refusal = match cause {
             Retire::Delete(cause) => Refusal::SessionEnded { backend, cause },
             Retire::Stop => Refusal::stopped_by_operator(backend),
-            Retire::Drain | Retire::Limit | Retire::Evict => Refusal::ShuttingDown { backend, close: false },
+            Retire::Drain | Retire::Evict => Refusal::ShuttingDown { backend, close: false },
+            Retire::Limit => {
+                let text = "it was stopped at its error limit before it had answered";
+                self.lost(&Arc::new(Fault::new(FaultReason::External, text)))
+            }
             Retire::Restart => {
                 let text = "it was restarted by hand before it had answered";
                 self.lost(&Arc::new(Fault::new(FaultReason::Exit, text)))
