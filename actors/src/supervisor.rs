@@ -201,6 +201,8 @@ impl Actor for Supervisor {
             ended: Vec::new(),
             gauge: None,
         };
+        // What a Connection of an earlier one had in flight when it failed, nobody else takes back.
+        state.args.route.place().usage.idle();
         state.publish();
         Ok(state)
     }
@@ -280,6 +282,9 @@ impl Actor for Supervisor {
         let Some(current) = current else { return Ok(()) };
         current.failed = true;
         let (number, gone) = (current.number, current.gone);
+        let usage = &state.args.route.place().usage;
+        usage.idle();
+        usage.set_queued(state.room.requests());
         metrics::counter!("mcpvisor_supervisor_restarts_total", "actor" => "connection").increment(1);
         tracing::error!(event = "actor.failed", actor = "connection", why = %why, "a connection failed; please report this");
         let fault = Fault::new(FaultReason::Panic, "the connection's actor failed; please report this");

@@ -51,6 +51,12 @@ impl Usage {
         self.requests.load(Relaxed)
     }
 
+    /// Nothing is in flight or waits.
+    pub(crate) fn idle(&self) {
+        self.set_in_flight(0);
+        self.set_queued(0);
+    }
+
     pub(crate) fn set_in_flight(&self, count: usize) {
         self.in_flight.store(count, Relaxed);
     }
