@@ -71,10 +71,13 @@ impl SupervisorState {
     pub(super) fn notify(&mut self, notice: Notice) {
         let Notice { route, message } = &notice;
         if message.method() == Some("notifications/cancelled")
-            && let Some(pending) = cancelled_request_id(message).and_then(|id| self.room.cancel(route, id))
+            && let Some(id) = cancelled_request_id(message)
         {
-            pending.refuse(Refusal::Cancelled);
-            return self.args.route.place().usage.set_queued(self.room.requests());
+            let cancelled = self.room.cancel(route, id);
+            if !cancelled.is_empty() {
+                cancelled.into_iter().for_each(|pending| pending.refuse(Refusal::Cancelled));
+                return self.args.route.place().usage.set_queued(self.room.requests());
+            }
         }
         match self.current.as_ref().filter(|_| self.machine.is_ready()) {
             Some(current) => drop(current.connection.send_message(ConnectionMsg::Notify(notice))),

@@ -70,9 +70,9 @@ impl WaitingRoom {
         room
     }
 
-    /// Takes out the request that the client cancelled.
-    pub(crate) fn cancel(&mut self, route: &Route, id: &[u8]) -> Option<Pending> {
-        self.take_where(|pending| pending.route().is(route) && pending.id() == id).pop()
+    /// Takes out the request that the client cancelled; more than one, if the client has used an id twice.
+    pub(crate) fn cancel(&mut self, route: &Route, id: &[u8]) -> Vec<Pending> {
+        self.take_where(|pending| pending.route().is(route) && pending.id() == id)
     }
 
     /// Takes out the requests of a session that has ended.
