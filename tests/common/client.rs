@@ -60,8 +60,10 @@ impl Client {
         let session = reply.header("mcp-session-id").map(str::to_owned);
         let (status, answer) = (reply.status, reply.json().await);
         client.session = session.ok_or((status, answer))?;
-        client.notify("notifications/initialized", json!({})).await;
-        Ok(client)
+        let initialized = json!({ "jsonrpc": "2.0", "method": "notifications/initialized", "params": {} });
+        let reply = client.post(&initialized).await;
+        // It may have ended by itself in between.
+        if reply.status == 202 { Ok(client) } else { Err((reply.status, reply.json().await)) }
     }
 
     /// A session that is there already.

@@ -44,7 +44,8 @@ impl<'a> Visitor<'a> {
             return self.tally.count("left while it opened");
         }
         let Some(client) = self.open(backend.name).await else { return };
-        let stream = if self.dice.below(3) == 0 { Some(client.stream().await) } else { None };
+        let streams = self.dice.below(3) == 0 && !backend.ends_sessions();
+        let stream = if streams { Some(client.stream().await) } else { None };
         for _ in 0..self.dice.below(12) {
             let used = Instant::now();
             if used > until {
@@ -74,6 +75,11 @@ impl<'a> Visitor<'a> {
             Ok(client) => {
                 self.tally.count("opened");
                 Some(client)
+            }
+            // It died before the handshake was over, and its session with it.
+            Err((404, _)) if BACKENDS.iter().any(|backend| backend.name == name && backend.ends_sessions()) => {
+                self.tally.count("ended");
+                None
             }
             Err((status, answer)) => {
                 let typed = (-31007..=-31001).contains(&code(&answer)) && !reason(&answer).is_empty();
