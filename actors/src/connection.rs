@@ -171,6 +171,10 @@ impl Actor for Connection {
         match (args.source, &args.backend.transport) {
             (Source::Spare(spare), _) => spare.open(&myself, session),
             (Source::Open(transport, seat), _) => duplex::open(transport, &backend, events, seat),
+            #[cfg(test)]
+            (Source::Launch(seat), Transport::Stdio { command, .. }) if command == crate::model::SCRIPTED => {
+                crate::model::open(&args.route, &myself, events, seat);
+            }
             (Source::Launch(seat), Transport::Stdio { .. }) => {
                 let launch = Launch { session, backend, instance: args.instance, sweeper: args.sweeper };
                 stdio::open(launch, events, seat);

@@ -52,6 +52,11 @@ impl ConnectionHandle {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn route(&self) -> &Route {
+        &self.route
+    }
+
     fn lost(&self) -> Refusal {
         Refusal::ShuttingDown { backend: self.key().backend_id.clone(), close: true }
     }

@@ -63,6 +63,8 @@ mod usage;
 #[cfg(test)]
 mod ear;
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod panics;
 
 pub use connection_handle::ConnectionHandle;

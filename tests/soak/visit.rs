@@ -77,7 +77,9 @@ impl<'a> Visitor<'a> {
                 Some(client)
             }
             // It died before the handshake was over, and its session with it.
-            Err((404, _)) if BACKENDS.iter().any(|backend| backend.name == name && backend.ends_sessions()) => {
+            Err((404, _))
+                if BACKENDS.iter().any(|backend| backend.name == name && backend.ends_sessions()) =>
+            {
                 self.tally.count("ended");
                 None
             }

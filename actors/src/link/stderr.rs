@@ -69,6 +69,22 @@ pub fn spawn(pipe: Receiver, backend: String, session: String, pid: u32) -> Stde
 }
 
 impl StderrTail {
+    /// Of a child that has written nothing; `slow`: whoever asks waits in vain.
+    #[cfg(test)]
+    pub(crate) fn for_tests(slow: bool) -> Self {
+        let (requests, mut inbox) = mpsc::channel(4);
+        let (_, last) = watch::channel(Bytes::new());
+        if slow {
+            tokio::spawn(async move {
+                let mut asked = Vec::new();
+                while let Some(request) = inbox.recv().await {
+                    asked.push(request);
+                }
+            });
+        }
+        Self { requests, last }
+    }
+
     /// The last whole lines, at most `max` bytes; what the child has written so far is in it, even if it was not read
     /// yet. Answers at once.
     pub async fn tail(&self, max: usize) -> Bytes {

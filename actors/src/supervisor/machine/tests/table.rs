@@ -43,7 +43,8 @@ const ROWS: [Row; 13] = [
 ];
 
 /// What happens, and what it does in a row: the effects, and the row it leads to.
-type Column = (&'static str, fn(&mut World) -> Vec<Effect>, fn(Row) -> (Vec<Effect>, Row));
+type Happens = fn(&mut World) -> Vec<Effect>;
+type Column = (&'static str, Happens, fn(Row) -> (Vec<Effect>, Row));
 
 const COLUMNS: [Column; 14] = [
     ("a request", request, on_request),
@@ -77,7 +78,7 @@ async fn every_cell_does_what_the_table_says() {
 /// A key that starts anew after a stop would be stopped again by its first fault.
 #[tokio::test(start_paused = true)]
 async fn what_takes_a_stop_back_starts_with_a_clean_count() {
-    let takes_back: [(Row, fn(&mut World) -> Vec<Effect>); 6] = [
+    let takes_back: [(Row, Happens); 6] = [
         (Stopped, late_request),
         (Stopped, |world| world.on(Event::Restart { by_hand: true })),
         (Stopped, |world| world.on(Event::Restart { by_hand: false })),
