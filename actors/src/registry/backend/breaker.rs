@@ -104,9 +104,14 @@ impl Breaker {
     /// A fault ended an incarnation that had been ready. When that opens the breaker: until when.
     pub(crate) fn died(&mut self, key: &ConnectionKey, now: Instant, cause: String) -> Option<Instant> {
         self.look_back(now);
-        // Not among the young any more: it had been steady, and this is no failure of the backend.
-        self.young.remove(key)?;
-        self.failed(key, now, cause)
+        if self.young.remove(key).is_some() {
+            return self.failed(key, now, cause);
+        }
+        // It had been steady: no failure of the backend, and so the end of a row.
+        if !self.is_open() {
+            self.good();
+        }
+        None
     }
 
     /// An incarnation ended in order: one that had been ready ends the row, however young. Or its launch was given
@@ -133,7 +138,9 @@ impl Breaker {
             return None;
         }
         self.failures = self.failures.saturating_add(1);
-        self.keys.insert(key.clone());
+        if self.keys.len() < KEYS {
+            self.keys.insert(key.clone());
+        }
         self.cause = Some(cause);
         if !tried && (self.failures < self.threshold || self.keys.len() < KEYS) {
             return None;
@@ -210,7 +217,8 @@ mod tests {
         assert_eq!(fail(&mut breaker, 3, now + STEADY), None, "the seventh has been steady since");
         assert_eq!(breaker.died(&key(7), now + STEADY, "exit".into()), None, "its death is no failure");
         fail(&mut breaker, 1, now + STEADY);
-        assert!(fail(&mut breaker, 2, now + STEADY).is_some());
+        fail(&mut breaker, 2, now + STEADY);
+        assert!(fail(&mut breaker, 3, now + STEADY).is_some());
     }
 
     /// Short sessions that work would not count against crashes of others.
@@ -223,6 +231,33 @@ mod tests {
             breaker.ready(&key(session), now);
             breaker.left(&key(session), now);
         }
+    }
+
+    /// A backend whose servers work for long, and are killed now and then, would be taken for one that does not work.
+    #[tokio::test(start_paused = true)]
+    async fn the_death_of_a_steady_one_ends_the_row() {
+        let start = Instant::now();
+        let mut breaker = Breaker::new(3, COOLDOWN);
+        for session in 0..9 {
+            breaker.ready(&key(session), start);
+        }
+        let now = start + STEADY;
+        for session in 0..9 {
+            assert_eq!(fail(&mut breaker, 20 + session, now), None, "{session}");
+            assert_eq!(breaker.died(&key(session), now, "exit".into()), None);
+        }
+        assert!((0..3).any(|session| fail(&mut breaker, session, now).is_some()), "without any it opens");
+    }
+
+    /// A backend that fails for weeks without three in a row would take more and more memory.
+    #[tokio::test(start_paused = true)]
+    async fn no_more_keys_are_remembered_than_matter() {
+        let now = Instant::now();
+        let mut breaker = Breaker::new(u32::MAX, COOLDOWN);
+        for session in 0..1000 {
+            fail(&mut breaker, session, now);
+        }
+        assert_eq!(breaker.keys.len(), KEYS);
     }
 
     #[tokio::test(start_paused = true)]
