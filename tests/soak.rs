@@ -21,8 +21,9 @@ mod world;
 
 use std::time::{Duration, Instant};
 
-use common::{Dice, Footprint, Service, eventually};
+use common::{Dice, Footprint, Service};
 use curve::{Curve, Sample};
+use rustix::process::Signal;
 use tally::Tally;
 use upstream::Upstream;
 use visit::Visitor;
@@ -45,7 +46,7 @@ async fn it_is_at_the_end_what_it_was_at_the_start() {
     println!("MCPVISOR_SOAK_SEED={seed}, {length:?}");
 
     let upstream = Upstream::start();
-    let service = Service::start(&world::config(&upstream.url)).await;
+    let mut service = Service::start(&world::config(&upstream.url)).await;
     let tally = Tally::default();
     // What is there once is there for good: the first sessions show it.
     for backend in world::BACKENDS {
@@ -71,19 +72,16 @@ async fn it_is_at_the_end_what_it_was_at_the_start() {
     });
     println!("{tally}");
     world::settled(&service).await;
-    // Nothing is asked meanwhile: to answer, it would keep threads that only help out for a moment.
-    let mut end = Footprint::default();
-    let back = async || {
-        end = Footprint::of(service.pid()).unwrap();
-        (end.files <= start.files && end.threads <= start.threads).then_some(())
-    };
-    eventually(&format!("file descriptors and threads are back at {start:?}"), back).await;
+    let end = world::back_at(&service, start).await;
     println!("at the start {start:?}\nat the end   {end:?}\n{curve}");
     if length >= curve::WARM {
         curve.must_be_flat();
         tally.must_be_of_everything();
     }
     world::no_bug_of_ours(&service).await;
+    service.signal(Signal::TERM);
+    assert_eq!(service.ended().await.code(), Some(0));
+    service.nothing_is_left().await;
 }
 
 fn variable<T: std::str::FromStr>(name: &str) -> Option<T> {

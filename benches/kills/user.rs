@@ -27,7 +27,7 @@ pub(crate) const LONG_EVERY: u64 = 5;
 /// Nothing takes so long.
 const GIVE_UP: Duration = Duration::from_secs(30);
 /// Between two probes, if the one before was refused and not lost.
-const REFUSED: Duration = Duration::from_millis(5);
+const REFUSED: Duration = Duration::from_millis(25);
 /// A connection that nobody needed for so long may be closed by the other side at any moment.
 const STALE: Duration = Duration::from_secs(5);
 

@@ -1,8 +1,8 @@
 //! The service under test, with servers of every kind behind it, and times so short that things come and go.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::common::{Service, backend, eventually, marked, zombies_of};
+use crate::common::{Footprint, PATIENCE, Service, backend, eventually, marked, zombies_of};
 
 /// A session that nobody used for so long may be gone.
 pub const TTL: Duration = Duration::from_secs(3);
@@ -56,8 +56,14 @@ pub const BACKENDS: &[Backend] = &[
     Backend { name: "hangs", flags: Some(&["--hang-initialize"]), settings: "timeouts.launch = \"400ms\"" },
     Backend { name: "shared", flags: Some(&["--crash-tool"]), settings: "isolation = \"shared\"" },
     Backend { name: "ends", flags: Some(&["--crash-tool"]), settings: END_SESSION },
+    Backend { name: "warm", flags: Some(&["--slow-start", "300"]), settings: WARM },
     Backend { name: "upstream", flags: None, settings: "" },
 ];
+
+/// Replaced so seldom that helping threads can rest in between.
+const WARM: &str = "warm = 1\nwarm_max_age = \"20s\"";
+/// What is in reserve, and stays when nobody is there.
+const SPARES: usize = 1;
 
 const END_SESSION: &str = "on_restart = \"end_session\"";
 
@@ -87,7 +93,8 @@ pub fn config(upstream: &str) -> String {
     [SETTINGS.to_owned()].into_iter().chain(sections).collect()
 }
 
-/// Waits until everything that was left has expired: no session, no connection, no process, no open stream.
+/// Waits until everything that was left has expired: no session, no connection, no open stream, and no process
+/// but those in reserve.
 pub async fn settled(service: &Service) {
     let nothing = async || service.connections().await.is_empty().then_some(());
     eventually("no connection is left", nothing).await;
@@ -95,9 +102,23 @@ pub async fn settled(service: &Service) {
         let zero = async || (sum(&service.metrics().await, gauge) == 0.0).then_some(());
         eventually(gauge, zero).await;
     }
-    service.nothing_is_left().await;
+    let reserve = async || (marked(&service.instance).len() == SPARES).then_some(());
+    eventually("only what is in reserve is left", reserve).await;
     eventually("no zombie is left", async || zombies_of(service.pid()).is_empty().then_some(())).await;
-    assert_eq!(marked(&service.instance), [] as [u32; 0]);
+}
+
+/// Waits until file descriptors and threads are where they were. Nothing is asked meanwhile: to answer, the service
+/// would keep threads that only help out for a moment.
+pub async fn back_at(service: &Service, start: Footprint) -> Footprint {
+    let asked = Instant::now();
+    loop {
+        let held = Footprint::of(service.pid()).unwrap();
+        if held.files <= start.files && held.threads <= start.threads {
+            return held;
+        }
+        assert!(asked.elapsed() < PATIENCE, "at the start {start:?}, at the end {held:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 /// What falls back to zero.
