@@ -81,7 +81,7 @@ impl fmt::Display for Report {
             PERIOD.as_millis()
         )?;
         let set = self.set.iter().map(|set| format!(", {set}")).collect::<String>();
-        writeln!(f, "mcpvisor with its defaults, but for retry, limits.breaker_threshold{set}")?;
+        writeln!(f, "mcpvisor with its defaults, but for retry{set}")?;
         for outcome in &self.outcomes {
             write!(f, "\n{outcome}")?;
         }

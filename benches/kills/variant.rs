@@ -40,12 +40,10 @@ impl Variant {
 
     /// The configuration. Not the echo server of the round trips, which answers one call after the other: here
     /// calls overlap, so that something is with the server when it is killed.
-    ///
-    /// The breaker is for backends whose processes do not live. That these are killed is no fault of theirs.
     pub(crate) fn backend(self, fixture: &Path) -> String {
         format!(
             "[backends.{BACKEND}]\ncommand = {fixture:?}\nargs = [\"misbehave\", \"--read-only\", \"{LONG}\"]\n\
-             retry = \"{}\"\nlimits.breaker_threshold = 1000000\n",
+             retry = \"{}\"\n",
             self.retry()
         )
     }
