@@ -90,3 +90,21 @@ async fn every_counted_fault_is_a_restart_a_stop_or_an_abandoned_restart() {
         assert_eq!(accounts(&service, backend).await, (1.0, 1.0), "{backend}");
     }
 }
+
+/// A server that all share and that cannot start would be started anew with every request, for ever.
+#[tokio::test]
+async fn a_shared_server_that_cannot_start_is_left_alone_after_its_limit() {
+    let settings = "isolation = \"shared\"\npool.max_error_count = 2\npool.cooldown = \"5m\"";
+    let service = Service::start(&backend("a", &["--die-in-initialize"], settings)).await;
+    let mut reasons = Vec::new();
+    for _ in 0..6 {
+        let Err((_, refused)) = Client::try_open(&service, "a").await else { panic!("it cannot start") };
+        reasons.push(refused["error"]["data"]["reason"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(reasons, ["exit", "exit", "exit", "cooling", "cooling", "cooling"]);
+    let launches = sum(&service, "mcpvisor_launches_total", "a", &[]).await;
+    assert_eq!(launches, 3.0);
+    assert_eq!(sum(&service, "mcpvisor_max_error_stops_total", "a", &[]).await, 1.0);
+    let (faults, accounted) = accounts(&service, "a").await;
+    assert_eq!((faults, accounted), (3.0, 3.0));
+}

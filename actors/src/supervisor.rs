@@ -182,8 +182,9 @@ impl Actor for Supervisor {
     ) -> Result<SupervisorState, ActorProcessingErr> {
         let established = args.route.is_established();
         let budget = args.route.record().budget.clone();
+        let machine = Machine::new(args.backend.pool, args.backend.backoff, established, budget);
         let mut state = SupervisorState {
-            machine: Machine::new(args.backend.pool, args.backend.backoff, established, budget),
+            machine: if args.route.is_own() { machine.lasting() } else { machine },
             room: WaitingRoom::new(args.backend.limits.max_queued),
             args,
             attached: Vec::new(),

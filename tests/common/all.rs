@@ -43,6 +43,18 @@ pub async fn eventually<T>(what: &str, mut found: impl AsyncFnMut() -> Option<T>
     }
 }
 
+/// Waits until `wanted` is there; else what it said last is what was waited for in vain.
+pub async fn eventually_or<T>(mut wanted: impl AsyncFnMut() -> Result<T, String>) -> T {
+    let start = Instant::now();
+    loop {
+        match wanted().await {
+            Ok(found) => return found,
+            Err(why) => assert!(start.elapsed() < PATIENCE, "in vain: {why}"),
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 /// Does several things at once, on this thread, and waits for all of them.
 pub async fn all<T>(work: impl IntoIterator<Item = impl Future<Output = T>>) -> Vec<T> {
     let mut work: Vec<_> = work.into_iter().map(|one| (Box::pin(one), None)).collect();

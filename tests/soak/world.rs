@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::common::{Footprint, PATIENCE, Service, backend, eventually, marked, zombies_of};
+use crate::common::{Footprint, PATIENCE, Service, backend, eventually, eventually_or, marked, zombies_of};
 
 /// A session that nobody used for so long may be gone.
 pub const TTL: Duration = Duration::from_secs(3);
@@ -96,8 +96,11 @@ pub fn config(upstream: &str) -> String {
 /// Waits until everything that was left has expired: no session, no connection, no open stream, and no process
 /// but those in reserve.
 pub async fn settled(service: &Service) {
-    let nothing = async || service.connections().await.is_empty().then_some(());
-    eventually("no connection is left", nothing).await;
+    let nothing = async || {
+        let left = service.connections().await;
+        if left.is_empty() { Ok(()) } else { Err(format!("no connection is left: {left:#?}")) }
+    };
+    eventually_or(nothing).await;
     for gauge in GAUGES {
         let zero = async || (sum(&service.metrics().await, gauge) == 0.0).then_some(());
         eventually(gauge, zero).await;

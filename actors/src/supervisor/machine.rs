@@ -42,6 +42,8 @@ pub(crate) struct Machine {
     backoff: Backoff,
     /// Whether the session has ever been served; if not, a failed launch forgets it.
     established: bool,
+    /// Whether the key outlives a session that was never served: many share it, and will ask again.
+    lasting: bool,
     /// The launch that follows, or is under way, makes good a fault.
     restarting: bool,
     /// What follows once a connection that passed the limit is gone.
@@ -55,8 +57,14 @@ impl Machine {
             Some(stopped) => State::Stopped { until: stopped.until, fatal: stopped.fatal },
             None => State::New,
         };
-        let (restarting, cooldown) = (false, pool.cooldown);
-        Self { state, budget, pool, backoff, established, restarting, cooldown }
+        let (lasting, restarting, cooldown) = (false, false, pool.cooldown);
+        Self { state, budget, pool, backoff, established, lasting, restarting, cooldown }
+    }
+
+    /// The same for a key that is no single session's: its budget counts before it was ever served, too. Else a server that
+    /// cannot start would be started anew with every request.
+    pub(crate) fn lasting(self) -> Self {
+        Self { lasting: true, ..self }
     }
 
     pub(crate) fn phase(&self) -> Phase {
@@ -202,9 +210,12 @@ impl Machine {
             _ => return Vec::new(),
         };
         if !self.established {
-            // Never served: nobody waits for it to come back.
-            self.budget.fault(now, &self.pool, &self.backoff, random);
-            self.state = State::Draining(Retire::Evict);
+            let verdict = self.budget.fault(now, &self.pool, &self.backoff, random);
+            match verdict {
+                Verdict::Stop(cooldown) if self.lasting => effects.extend(self.stop(cooldown, false, now)),
+                // Never served: nobody waits for it to come back.
+                _ => self.state = State::Draining(Retire::Evict),
+            }
             return effects;
         }
         let verdict = if fault.fatal {

@@ -182,6 +182,26 @@ async fn nothing_is_launched_for_a_key_that_is_ending() {
     }
 }
 
+/// A server that all share and that cannot start would be started anew with every request, for ever.
+#[tokio::test(start_paused = true)]
+async fn a_key_of_many_spends_its_budget_before_it_was_ever_served() {
+    let mut world = World::new();
+    world.machine = world.machine.lasting();
+    for _ in 0..=POOL.max_error_count {
+        assert_eq!(world.on(Event::Wanted), [Effect::Launch]);
+        world.fault();
+        if world.phase() == Phase::Stopped {
+            break;
+        }
+        assert_eq!(world.phase(), Phase::Draining);
+        let budget = world.machine.budget().clone();
+        world.machine = Machine::new(POOL, BACKOFF, false, budget).lasting();
+    }
+    assert_eq!(world.phase(), Phase::Stopped);
+    assert!(matches!(world.machine.admits(world.now), Err(Refused::Stopped { fatal: false, .. })));
+    assert!(world.machine.admits(world.now + POOL.cooldown).is_ok());
+}
+
 /// A transport that was put in place of one that is being retired would never be used.
 #[tokio::test(start_paused = true)]
 async fn another_transport_is_launched_once_the_retiring_one_is_gone() {
