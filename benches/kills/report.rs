@@ -80,8 +80,9 @@ impl fmt::Display for Report {
              {baseline_seconds} s without faults, then {kill_seconds} s with a kill every {every_ms} ms; seed {seed}",
             PERIOD.as_millis()
         )?;
+        let breaker = if self.quick { ", limits.breaker_threshold" } else { "" };
         let set = self.set.iter().map(|set| format!(", {set}")).collect::<String>();
-        writeln!(f, "mcpvisor with its defaults, but for retry{set}")?;
+        writeln!(f, "mcpvisor with its defaults, but for retry{breaker}{set}")?;
         for outcome in &self.outcomes {
             write!(f, "\n{outcome}")?;
         }

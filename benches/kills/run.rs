@@ -31,7 +31,9 @@ const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Opens sessions, uses them without faults and with, closes everything.
 pub(crate) async fn run(variant: Variant, options: &Options, binaries: &Binaries) -> anyhow::Result<Outcome> {
-    let gateway = Gateway::start(binaries, &variant.backend(&binaries.fixture), &options.set).await?;
+    let gateway =
+        Gateway::start(binaries, &variant.backend(&binaries.fixture, options.is_quick()), &options.set)
+            .await?;
     let outcome = measure(variant, options, &gateway).await;
     let (account, witness, mcpvisor, kills_skipped) =
         outcome.with_context(|| format!("mcpvisor's log ends:\n{}", gateway.end_of_log()))?;

@@ -40,10 +40,13 @@ impl Variant {
 
     /// The configuration. Not the echo server of the round trips, which answers one call after the other: here
     /// calls overlap, so that something is with the server when it is killed.
-    pub(crate) fn backend(self, fixture: &Path) -> String {
+    ///
+    /// `quick`: every server is killed young, and nothing but the breaker would be tested.
+    pub(crate) fn backend(self, fixture: &Path, quick: bool) -> String {
+        let breaker = if quick { "limits.breaker_threshold = 1000000\n" } else { "" };
         format!(
             "[backends.{BACKEND}]\ncommand = {fixture:?}\nargs = [\"misbehave\", \"--read-only\", \"{LONG}\"]\n\
-             retry = \"{}\"\n",
+             retry = \"{}\"\n{breaker}",
             self.retry()
         )
     }
