@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::common::{Footprint, PATIENCE, Service, backend, eventually, eventually_or, marked, zombies_of};
+use crate::common::{
+    Client, Footprint, PATIENCE, Service, backend, eventually, eventually_or, marked, zombies_of,
+};
 
 /// A session that nobody used for so long may be gone.
 pub const TTL: Duration = Duration::from_secs(3);
@@ -98,6 +100,12 @@ pub fn config(upstream: &str) -> String {
 pub async fn settled(service: &Service) {
     let nothing = async || {
         let left = service.connections().await;
+        // A key that was stopped at its limit stays to be seen. It goes as any other once it was used again.
+        for stopped in left.iter().filter(|one| one["phase"] == "stopped") {
+            if let Ok(client) = Client::try_open(service, stopped["backend"].as_str().unwrap()).await {
+                client.delete().await;
+            }
+        }
         if left.is_empty() { Ok(()) } else { Err(format!("no connection is left: {left:#?}")) }
     };
     eventually_or(nothing).await;
