@@ -41,6 +41,7 @@ use tokio_util::sync::CancellationToken;
 use crate::auth::Authenticator;
 use face::Face;
 use gate::Gate;
+pub(crate) use measure::count_auth_failure;
 use rejection::{INVALID_REQUEST, Rejection};
 use session::{Sessions, Table};
 

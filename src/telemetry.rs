@@ -2,4 +2,7 @@
 
 pub mod catalogue;
 pub mod log;
+pub(crate) mod own_process;
+pub(crate) mod page;
 pub mod recorder;
+pub mod reloads;

@@ -33,15 +33,16 @@ mod source;
 use std::sync::Arc;
 
 use mcpvisor_config::{Backend, Transport};
-use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
+use ractor::{ActorProcessingErr, SupervisionEvent};
 use tokio::time::Instant;
 
+use crate::actor::{Actor, ActorKind, ActorRef};
 use crate::error::EndCause;
 use crate::fault::Fault;
 use crate::link::duplex;
 use crate::link::stdio::{self, Launch};
 use crate::link::{Events, Link, LinkEvent, upstream};
-use crate::metrics::BackendMetrics;
+use crate::metrics::{self, BackendMetrics};
 use crate::pending::Pending;
 use crate::process::Sweeper;
 use crate::route::{Notice, Route};
@@ -126,6 +127,12 @@ pub(crate) struct ConnectionState {
     since: Instant,
     /// A request of the client was answered.
     served: bool,
+    /// It ended by a fault, not by an order.
+    faulty: bool,
+    /// The revision that was agreed on, as a label value …
+    version: &'static str,
+    /// … and since when, until the session is over.
+    session_since: Option<Instant>,
     /// A failed POST counts once per incarnation: the count of errors with it, once that has happened.
     status_counted: Option<u32>,
     timer: Option<Timer>,
@@ -155,6 +162,7 @@ enum Life {
 }
 
 impl Actor for Connection {
+    const KIND: ActorKind = ActorKind::Connection;
     type Msg = ConnectionMsg;
     type State = ConnectionState;
     type Arguments = ConnectionArgs;
@@ -205,6 +213,9 @@ impl Actor for Connection {
             initialized: false,
             since: Instant::now(),
             served: false,
+            faulty: false,
+            version: metrics::OTHER,
+            session_since: None,
             status_counted: None,
             tick: None,
             gone: false,

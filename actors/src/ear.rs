@@ -1,12 +1,15 @@
 //! An actor for tests, to which others report.
 
-use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
+use ractor::{ActorProcessingErr, SupervisionEvent};
 use tokio::sync::mpsc;
+
+use crate::actor::{Actor, ActorKind, ActorRef};
 
 /// Passes on what it is told.
 struct Ear<M>(mpsc::UnboundedSender<M>);
 
-impl<M: ractor::Message> Actor for Ear<M> {
+impl<M: Send + 'static> Actor for Ear<M> {
+    const KIND: ActorKind = ActorKind::Root;
     type Msg = M;
     type State = ();
     type Arguments = ();
@@ -31,7 +34,7 @@ impl<M: ractor::Message> Actor for Ear<M> {
 }
 
 /// An actor and what it is told.
-pub(crate) async fn ear<M: ractor::Message>() -> (ActorRef<M>, mpsc::UnboundedReceiver<M>) {
+pub(crate) async fn ear<M: Send + 'static>() -> (ActorRef<M>, mpsc::UnboundedReceiver<M>) {
     let (sender, receiver) = mpsc::unbounded_channel();
     let (actor, _) = Actor::spawn(None, Ear(sender), ()).await.unwrap();
     (actor, receiver)

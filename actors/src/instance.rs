@@ -23,6 +23,6 @@ pub async fn sweep_instances(instances: Vec<String>) -> Option<usize> {
     let instances: Vec<_> = instances.into_iter().filter(|id| is_instance(id)).collect();
     let sweep = tokio::task::spawn_blocking(move || process::end_instances(&instances));
     let swept = tokio::time::timeout(PATIENCE, sweep).await.ok()?.ok()?;
-    metrics::counter!("mcpvisor_orphans_reaped_total").increment(swept as u64);
+    crate::metrics::orphans_reaped(swept);
     Some(swept)
 }

@@ -10,9 +10,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mcpvisor_config::{Backend, Config, Idle};
-use ractor::{Actor, ActorProcessingErr, ActorRef};
+use ractor::ActorProcessingErr;
 use tokio::time::Instant;
 
+use crate::actor::{Actor, ActorKind, ActorRef};
 use crate::metadata::Phase;
 use crate::registry::{RegistryAddress, RegistryMsg};
 use crate::route::Route;
@@ -83,6 +84,7 @@ struct Round {
 }
 
 impl Actor for Janitor {
+    const KIND: ActorKind = ActorKind::Janitor;
     type Msg = JanitorMsg;
     type State = JanitorState;
     type Arguments = (Arc<Config>, RegistryAddress);

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mcpvisor_config::{Backend, Config};
-use ractor::{Actor, ActorRef};
 use thiserror::Error;
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::actor::{Actor, ActorRef};
+use crate::children::{Children, ChildrenUsage};
 use crate::connection_handle::ConnectionHandle;
 use crate::error::Refusal;
 use crate::guard::Guard;
@@ -62,6 +63,7 @@ struct Shared {
     address: RegistryAddress,
     root: ActorRef<RootMsg>,
     guard: Guard,
+    children: Children,
     escalated: watch::Receiver<bool>,
     cancel: CancellationToken,
 }
@@ -85,13 +87,14 @@ impl Launcher {
             Some(arguments) => Guard::start(arguments, instance.clone()).await,
             None => Guard::none(),
         };
+        let children = Children::watch();
         let (escalated, gave_up) = watch::channel(false);
         let registry = RegistryArgs {
             config: config.clone(),
             address: address.clone(),
             root: None,
             instance: instance.clone(),
-            sweeper: Sweeper::with_guard(guard.clone()),
+            sweeper: Sweeper::with(guard.clone(), children.clone()),
             stopped: Stopped::default(),
             hosts: Hosts::default(),
         };
@@ -99,7 +102,7 @@ impl Launcher {
         let (root, _) =
             Root::spawn(None, Root, args).await.map_err(|error| StartError::Root(error.to_string()))?;
         let cancelled = cancel.clone();
-        let shared = Shared { config, instance, address, root, guard, escalated: gave_up, cancel };
+        let shared = Shared { config, instance, address, root, guard, children, escalated: gave_up, cancel };
         let launcher = Self { shared: Arc::new(shared) };
         let closing = launcher.clone();
         tokio::spawn(async move {
@@ -186,6 +189,19 @@ impl Launcher {
         let (reply, answer) = oneshot::channel();
         let asked = self.shared.address.send(RegistryMsg::Alive { reply });
         asked.is_ok() && matches!(tokio::time::timeout(limit, answer).await, Ok(Ok(())))
+    }
+
+    /// Sets the gauges that are counted anew each time (errors, waits, requests, actors) to what is now: to be called before
+    /// metrics are shown. False: the Registry did not answer within `limit`, and they are as they were.
+    pub async fn measure(&self, limit: Duration) -> bool {
+        let (reply, answer) = oneshot::channel();
+        let asked = self.shared.address.send(RegistryMsg::Measure { reply });
+        asked.is_ok() && matches!(tokio::time::timeout(limit, answer).await, Ok(Ok(())))
+    }
+
+    /// What the processes of the backends used when they were last looked at, which is done every 10 s.
+    pub fn children(&self) -> Arc<ChildrenUsage> {
+        self.shared.children.usage()
     }
 
     /// Refuses new work from now on; what is in flight and the ends of all processes share the time to

@@ -35,7 +35,9 @@
 //! # }
 //! ```
 
+pub mod actor;
 pub mod byte_channel;
+mod children;
 mod connection;
 mod connection_handle;
 mod error;
@@ -67,6 +69,7 @@ mod model;
 #[cfg(test)]
 mod panics;
 
+pub use children::{BackendUsage, ChildrenUsage};
 pub use connection_handle::ConnectionHandle;
 pub use error::{EndCause, Overload, Refusal, Unavailable};
 pub use fault::{Fault, FaultReason};

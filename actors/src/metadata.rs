@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
+use tokio::time::Instant;
 
 use crate::connection_handle::ConnectionHandle;
 use crate::key::ConnectionKey;
@@ -106,6 +107,17 @@ pub(crate) struct Status {
     /// As of the last event; the metadata asks the budget, since errors are forgotten with time.
     pub(crate) error_count: u32,
     pub(crate) budget: Budget,
+    /// What its next launch waits for, while it does.
+    pub(crate) wait: Option<Wait>,
+}
+
+/// A wait before a launch.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Wait {
+    /// All of it.
+    pub(crate) time: Duration,
+    /// Its end.
+    pub(crate) until: Instant,
 }
 
 /// `active`: used within the last cleanup interval, or with work in flight; `closed`: stopped.

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::error::Refusal;
 use crate::fault::{Fault, FaultReason};
 use crate::message::Envelope;
-use crate::metrics::BackendMetrics;
+use crate::metrics;
 use crate::route::Route;
 
 /// How often a request may be handed on because an actor died with it, before it is answered.
@@ -40,6 +40,7 @@ struct Inner {
     bounces: u8,
     retried: bool,
     renewed: bool,
+    waiting_since: Option<Instant>,
     deadline: Instant,
     last_deadline: Instant,
 }
@@ -60,6 +61,7 @@ impl Pending {
             bounces: 0,
             retried: false,
             renewed: false,
+            waiting_since: None,
             deadline,
             last_deadline,
         })))
@@ -109,6 +111,16 @@ impl Pending {
 
     pub(crate) fn written(&mut self) {
         self.inner_mut().stage = Stage::Written;
+    }
+
+    /// It cannot be sent now.
+    pub(crate) fn wait(&mut self, now: Instant) {
+        self.inner_mut().waiting_since.get_or_insert(now);
+    }
+
+    /// It is sent now: since when it has waited for that, if it has.
+    pub(crate) fn waited_since(&mut self) -> Option<Instant> {
+        self.inner_mut().waiting_since.take()
     }
 
     /// Marks a request that may be sent a second time, once. False if it was already.
@@ -167,7 +179,7 @@ impl Pending {
 impl Inner {
     fn count_retry(&self, ok: bool) {
         if self.retried {
-            BackendMetrics::new(&self.route.key().backend_id).retried(ok);
+            metrics::retried(&self.route.key().backend_id, ok);
         }
     }
 }

@@ -20,16 +20,18 @@ mod launches;
 mod list;
 mod operator;
 mod spares;
+mod standing;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mcpvisor_config::{Config, nearest};
-use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
+use mcpvisor_config::Config;
+use ractor::{ActorId, ActorProcessingErr, SupervisionEvent};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use crate::actor::{Actor, ActorKind, ActorRef};
 use crate::error::{EndCause, Refusal};
 use crate::janitor;
 use crate::key::ConnectionKey;
@@ -47,6 +49,7 @@ pub(crate) use backend::{News, Start};
 use drain::Drain;
 use entry::Entry;
 pub(crate) use hosts::Hosts;
+pub(crate) use keys::unknown_backend;
 pub use list::BackendState;
 pub(crate) use operator::{Order, Stopped};
 use spares::Kept;
@@ -103,6 +106,8 @@ pub(crate) enum RegistryMsg {
     Backends { reply: oneshot::Sender<Vec<BackendState>> },
     /// Is anybody there?
     Alive { reply: oneshot::Sender<()> },
+    /// Set the gauges of all backends to what is now.
+    Measure { reply: oneshot::Sender<()> },
     /// No new work; everything retired by then.
     Drain { deadline: Instant, close: bool },
     /// A bug, for the tests.
@@ -135,6 +140,7 @@ pub(crate) struct RegistryState {
 }
 
 impl Actor for Registry {
+    const KIND: ActorKind = ActorKind::Registry;
     type Msg = RegistryMsg;
     type State = RegistryState;
     type Arguments = RegistryArgs;
@@ -147,7 +153,7 @@ impl Actor for Registry {
         let enabled = args.config.backends.values().filter(|backend| !backend.disabled);
         let backends: HashMap<Arc<str>, _> =
             enabled.map(|backend| (Arc::from(&*backend.name), BackendEntry::new(backend))).collect();
-        backends.keys().for_each(crate::metrics::start_at_zero);
+        crate::metrics::start_at_zero();
         let (entries, keys, reserve) = Default::default();
         let hosts = args.hosts.clone();
         let mut state =
@@ -211,6 +217,7 @@ impl Actor for Registry {
             RegistryMsg::List { reply } => drop(reply.send(state.list())),
             RegistryMsg::Backends { reply } => drop(reply.send(state.backend_states())),
             RegistryMsg::Alive { reply } => drop(reply.send(())),
+            RegistryMsg::Measure { reply } => state.show_standings(reply),
             RegistryMsg::Drain { deadline, close } => state.drain(deadline, close),
             #[cfg(test)]
             RegistryMsg::Panic => panic!("injected into the registry"),
@@ -229,7 +236,7 @@ impl Actor for Registry {
             SupervisionEvent::ActorTerminated(who, ..) => who.get_id(),
             SupervisionEvent::ActorFailed(who, why) => {
                 tracing::error!(event = "actor.failed", actor = "supervisor", why = %why, "a supervisor failed; please report this");
-                metrics::counter!("mcpvisor_supervisor_restarts_total", "actor" => "supervisor").increment(1);
+                crate::metrics::actor_failed(ActorKind::Supervisor);
                 failed = true;
                 who.get_id()
             }
@@ -284,12 +291,6 @@ impl RegistryState {
             }
         }
     }
-}
-
-/// "server 'x' not found in config", with the nearest name.
-pub(crate) fn unknown_backend(config: &Config, name: &Arc<str>) -> Refusal {
-    let served = config.backends.values().filter(|backend| !backend.disabled).map(|backend| &*backend.name);
-    Refusal::UnknownBackend { name: name.clone(), nearest: nearest(name, served).map(str::to_owned) }
 }
 
 /// A Supervisor that is gone is reported to us by its own supervision event; what it was sent goes back

@@ -13,10 +13,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
+use ractor::{ActorProcessingErr, SupervisionEvent};
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
+use crate::actor::{Actor, ActorKind, ActorRef};
 use crate::janitor::{Janitor, JanitorMsg};
 use crate::key::ConnectionKey;
 use crate::registry::{Registry, RegistryAddress, RegistryArgs, RegistryMsg, SpareMsg};
@@ -77,6 +78,7 @@ struct Drain {
 }
 
 impl Actor for Root {
+    const KIND: ActorKind = ActorKind::Root;
     type Msg = RootMsg;
     type State = RootState;
     type Arguments = RootArgs;
@@ -160,7 +162,7 @@ impl Actor for Root {
                 why,
                 "the janitor failed; it is started again"
             );
-            metrics::counter!("mcpvisor_supervisor_restarts_total", "actor" => "janitor").increment(1);
+            crate::metrics::actor_failed(ActorKind::Janitor);
             return state.start_janitor(&myself).await;
         }
         if state.registry.as_ref().is_none_or(|registry| registry.get_id() != who) {
@@ -209,7 +211,7 @@ impl RootState {
             self.finish_drain();
             return Ok(());
         }
-        metrics::counter!("mcpvisor_supervisor_restarts_total", "actor" => "registry").increment(1);
+        crate::metrics::actor_failed(ActorKind::Registry);
         self.start_registry(myself).await
     }
 

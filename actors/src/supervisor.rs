@@ -29,10 +29,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use mcpvisor_config::Backend;
-use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
+use ractor::{ActorProcessingErr, SupervisionEvent};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use crate::actor::{Actor, ActorKind, ActorRef};
 use crate::error::EndCause;
 use crate::fault::{Fault, FaultReason};
 use crate::link::duplex::OpenTransport;
@@ -171,6 +172,7 @@ pub(crate) struct SupervisorState {
 }
 
 impl Actor for Supervisor {
+    const KIND: ActorKind = ActorKind::Supervisor;
     type Msg = SupervisorMsg;
     type State = SupervisorState;
     type Arguments = SupervisorArgs;
@@ -278,20 +280,8 @@ impl Actor for Supervisor {
         event: SupervisionEvent,
         state: &mut SupervisorState,
     ) -> Result<(), ActorProcessingErr> {
-        let SupervisionEvent::ActorFailed(who, why) = event else { return Ok(()) };
-        let current = state.current.as_mut().filter(|current| current.connection.get_id() == who.get_id());
-        let Some(current) = current else { return Ok(()) };
-        current.failed = true;
-        let (number, gone) = (current.number, current.gone);
-        let usage = &state.args.route.place().usage;
-        usage.idle();
-        usage.set_queued(state.room.requests());
-        metrics::counter!("mcpvisor_supervisor_restarts_total", "actor" => "connection").increment(1);
-        tracing::error!(event = "actor.failed", actor = "connection", why = %why, "a connection failed; please report this");
-        let fault = Fault::new(FaultReason::Panic, "the connection's actor failed; please report this");
-        state.fault(&myself, number, Arc::new(fault));
-        if gone {
-            state.concluded(&myself, number);
+        if let SupervisionEvent::ActorFailed(who, why) = event {
+            state.connection_failed(&myself, who.get_id(), &why);
         }
         Ok(())
     }

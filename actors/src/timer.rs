@@ -2,9 +2,10 @@
 //!
 //! ractor's own timers outlive their actor and cannot be told apart once fired.
 
-use ractor::ActorRef;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
+
+use crate::actor::ActorRef;
 
 /// Ends with its owner.
 #[derive(Debug)]
@@ -15,7 +16,7 @@ pub(crate) struct Timer {
 
 impl Timer {
     /// Sends `message` to `actor` at `at`.
-    pub(crate) fn at<M: ractor::Message>(at: Instant, actor: ActorRef<M>, message: M) -> Self {
+    pub(crate) fn at<M: Send + 'static>(at: Instant, actor: ActorRef<M>, message: M) -> Self {
         let task = tokio::spawn(async move {
             tokio::time::sleep_until(at).await;
             // An actor that is gone needs no reminder.

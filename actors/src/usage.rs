@@ -13,6 +13,7 @@ pub(crate) struct Usage {
     requests: AtomicU64,
     in_flight: AtomicUsize,
     queued: AtomicUsize,
+    asked: AtomicUsize,
 }
 
 impl Usage {
@@ -23,6 +24,7 @@ impl Usage {
             requests: AtomicU64::new(0),
             in_flight: AtomicUsize::new(0),
             queued: AtomicUsize::new(0),
+            asked: AtomicUsize::new(0),
         }
     }
 
@@ -55,6 +57,7 @@ impl Usage {
     pub(crate) fn idle(&self) {
         self.set_in_flight(0);
         self.set_queued(0);
+        self.set_asked(0);
     }
 
     pub(crate) fn set_in_flight(&self, count: usize) {
@@ -67,6 +70,15 @@ impl Usage {
 
     pub(crate) fn set_queued(&self, count: usize) {
         self.queued.store(count, Relaxed);
+    }
+
+    /// Requests of the backend that wait at clients.
+    pub(crate) fn set_asked(&self, count: usize) {
+        self.asked.store(count, Relaxed);
+    }
+
+    pub(crate) fn asked(&self) -> usize {
+        self.asked.load(Relaxed)
     }
 
     pub(crate) fn queued(&self) -> usize {

@@ -10,6 +10,7 @@ use mcpvisor_config::{Auth, Config, Gateway};
 
 use super::error;
 use crate::auth::{AuthFailure, Authenticator};
+use crate::front::count_auth_failure;
 use crate::front::gate::{Gate, Refused};
 
 /// The same rules as on the main listener, with the admin listener's address and keys.
@@ -39,7 +40,7 @@ pub(super) async fn check(State(access): State<Arc<Access>>, request: Request, n
     let Err(failure) = access.keys.principal(parts.headers.get(header::AUTHORIZATION)) else {
         return next.run(Request::from_parts(parts, body)).await;
     };
-    metrics::counter!("mcpvisor_auth_failures_total", "reason" => failure.as_str()).increment(1);
+    count_auth_failure(failure.as_str());
     let mut response = error(
         StatusCode::UNAUTHORIZED,
         match failure {

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
+use mcpvisor_actors::metrics::{Counters, Gauges, histogram_of};
 use mcpvisor_config::{Backend, Config};
-use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+use metrics::{Counter, Gauge, Histogram};
 
-use super::measure;
 use super::session::Bounds;
+use crate::telemetry::catalogue::{REQUEST_ERRORS, SERVER_SESSION, SESSIONS, STREAM_OVERFLOWS, STREAMS_OPEN};
 
 /// Large answers, each as long as may be, that a session may leave unfetched.
 const UNFETCHED: usize = 4;
@@ -29,14 +30,15 @@ pub(crate) struct Face {
     pub(crate) streams_get: Gauge,
     pub(crate) streams_post: Gauge,
     pub(crate) overflows: Counter,
+    pub(crate) errors: Counters,
 }
 
 impl Face {
     fn new(backend: &Backend) -> Self {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let name: Arc<str> = backend.name.as_str().into();
-        let label = || metrics::SharedString::from(name.clone());
-        let face = Self {
+        let streams = Gauges::new(&STREAMS_OPEN, Some(&name));
+        Self {
             index: NEXT.fetch_add(1, Relaxed),
             max_body_bytes: backend.limits.max_body_bytes,
             max_unfetched: backend.limits.max_message_bytes.saturating_mul(UNFETCHED),
@@ -45,19 +47,14 @@ impl Face {
                 events: backend.limits.replay_events,
                 bytes: backend.limits.replay_bytes,
             },
-            sessions: gauge!("mcpvisor_sessions", "backend" => label()),
-            session_duration: histogram!("mcp_server_session_duration_seconds", "backend" => label()),
-            streams_get: gauge!("mcpvisor_streams_open", "backend" => label(), "kind" => "get"),
-            streams_post: gauge!("mcpvisor_streams_open", "backend" => label(), "kind" => "post"),
-            overflows: counter!("mcpvisor_stream_overflows_total", "backend" => label()),
+            sessions: Gauges::new(&SESSIONS, Some(&name)).get(&[]),
+            session_duration: histogram_of(&SERVER_SESSION, Some(&name)),
+            streams_get: streams.get(&["get"]),
+            streams_post: streams.get(&["post"]),
+            overflows: Counters::new(&STREAM_OVERFLOWS, Some(&name)).get(&[]),
+            errors: Counters::new(&REQUEST_ERRORS, Some(&name)),
             name,
-        };
-        for gauge in [&face.sessions, &face.streams_get, &face.streams_post] {
-            gauge.set(0.0);
         }
-        face.overflows.increment(0);
-        measure::register_errors(&face.name);
-        face
     }
 }
 

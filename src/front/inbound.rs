@@ -56,7 +56,7 @@ impl Inbound<'_> {
     pub(crate) fn check_draining(&self, id: Option<&[u8]>) -> Result<(), Rejection> {
         let Some(close) = self.front.draining() else { return Ok(()) };
         let refusal = Refusal::ShuttingDown { backend: self.face.name.clone(), close };
-        count_refusal(&self.face.name, &refusal);
+        count_refusal(&self.face, &refusal);
         let rejection = Rejection::refused(id, StatusCode::SERVICE_UNAVAILABLE, &refusal);
         Err(rejection.retry_after(self.front.config.gateway.drain_timeout))
     }

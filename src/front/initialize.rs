@@ -112,7 +112,7 @@ fn random_id() -> Option<String> {
 fn too_many(inbound: &Inbound<'_>, id: Option<&[u8]>) -> Rejection {
     let backend = inbound.face.name.clone();
     let refusal = Refusal::Overloaded { backend, what: Overload::Sessions, retry_after: SESSIONS_RETRY };
-    count_refusal(&inbound.face.name, &refusal);
+    count_refusal(&inbound.face, &refusal);
     Rejection::refused(id, StatusCode::SERVICE_UNAVAILABLE, &refusal).retry_after(SESSIONS_RETRY)
 }
 

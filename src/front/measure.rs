@@ -7,44 +7,17 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use mcpvisor_actors::message::{Envelope, Kind};
+use mcpvisor_actors::metrics::{Counters, KINDS, code_label, method_label};
 use mcpvisor_actors::{Answer, Refusal};
 use metrics::{Counter, Gauge, Histogram, SharedString, counter, histogram};
 use tokio::time::Instant;
 
 use super::face::Face;
 use super::version::Version;
+use crate::telemetry::catalogue::{AUTH_FAILURES, HTTP_RESPONSES, SERVER_OPERATION};
 
-/// The methods of the protocol that a client can send; others are counted as one.
-const METHODS: [&str; 15] = [
-    "_OTHER",
-    "initialize",
-    "ping",
-    "tools/list",
-    "tools/call",
-    "prompts/list",
-    "prompts/get",
-    "resources/list",
-    "resources/templates/list",
-    "resources/read",
-    "resources/subscribe",
-    "resources/unsubscribe",
-    "completion/complete",
-    "logging/setLevel",
-    "tasks/get",
-];
 /// Answers longer than this are not searched for an error: errors are short.
 const LONGEST_ERROR: usize = 16 << 10;
-/// The errors of our own, as `contract.md` names them.
-const KINDS: [&str; 7] = [
-    "backend_lost",
-    "backend_unavailable",
-    "timeout",
-    "overloaded",
-    "shutting_down",
-    "launch_failed",
-    "session_ended",
-];
-
 /// A session of another principal was asked for.
 pub(crate) const FOREIGN_SESSION: &str = "foreign_session";
 
@@ -68,8 +41,8 @@ pub(crate) struct OpenStream(Gauge);
 
 impl Operation {
     pub(crate) fn begin(face: &Arc<Face>, method: Option<&str>, version: Version) -> Self {
-        let known = METHODS.into_iter().find(|known| Some(*known) == method);
-        Self { face: face.clone(), method: known.unwrap_or(METHODS[0]), version, start: Instant::now() }
+        let method = method_label(method.unwrap_or_default());
+        Self { face: face.clone(), method, version, start: Instant::now() }
     }
 
     /// The revision has only now been agreed on.
@@ -82,7 +55,7 @@ impl Operation {
         let error_type = match answer {
             Some(Ok(answer)) => error_type(answer, self.method),
             Some(Err(refusal)) => {
-                count_refusal(&self.face.name, refusal);
+                count_refusal(&self.face, refusal);
                 refusal.kind()
             }
             None => "internal",
@@ -96,7 +69,7 @@ impl Operation {
 
     fn histogram(&self, error_type: &'static str) -> Histogram {
         histogram!(
-            "mcp_server_operation_duration_seconds",
+            SERVER_OPERATION.name,
             "backend" => SharedString::from(self.face.name.clone()),
             "mcp_method_name" => self.method,
             "error_type" => error_type,
@@ -123,45 +96,32 @@ impl Drop for OpenStream {
 pub(crate) fn count_response(route: &'static str, status: StatusCode) {
     let code = status.as_u16();
     RESPONSES.with_borrow_mut(|handles| {
-        let handle = handles.entry((route, code)).or_insert_with(
-            || counter!("mcpvisor_http_responses_total", "route" => route, "code" => code.to_string()),
-        );
+        let handle = handles
+            .entry((route, code))
+            .or_insert_with(|| counter!(HTTP_RESPONSES.name, "route" => route, "code" => code.to_string()));
         handle.increment(1);
     });
 }
 
 /// Counts an error of our own that a client saw.
-pub(crate) fn count_refusal(backend: &Arc<str>, refusal: &Refusal) {
+pub(crate) fn count_refusal(face: &Face, refusal: &Refusal) {
     if KINDS.contains(&refusal.kind()) {
-        errors_of(backend, refusal.kind()).increment(1);
+        face.errors.add(&[refusal.kind()], 1);
     }
 }
 
 /// Counts credentials, or a session, that let nobody in.
 pub(crate) fn count_auth_failure(reason: &'static str) {
-    auth_failures(reason).increment(1);
-}
-
-/// As [`register_errors`].
-pub(crate) fn register_auth_failures() {
-    for reason in ["missing", "invalid", FOREIGN_SESSION] {
-        auth_failures(reason).increment(0);
-    }
-}
-
-fn auth_failures(reason: &'static str) -> Counter {
-    counter!("mcpvisor_auth_failures_total", "reason" => reason)
+    auth_failures().add(&[reason], 1);
 }
 
 /// Counters that are born at one never show an increase: they begin at zero.
-pub(crate) fn register_errors(backend: &Arc<str>) {
-    for kind in KINDS {
-        errors_of(backend, kind).increment(0);
-    }
+pub(crate) fn register_auth_failures() {
+    auth_failures();
 }
 
-fn errors_of(backend: &Arc<str>, kind: &'static str) -> Counter {
-    counter!("mcpvisor_request_errors_total", "backend" => SharedString::from(backend.clone()), "kind" => kind)
+fn auth_failures() -> Counters {
+    Counters::new(&AUTH_FAILURES, None)
 }
 
 /// `""` for a result; the code of an error, as far as the set of codes is closed.
@@ -184,16 +144,7 @@ fn error_type(answer: &bytes::Bytes, method: &str) -> &'static str {
 
 fn code_name(error: &[u8]) -> &'static str {
     let value: Option<serde_json::Value> = serde_json::from_slice(error).ok();
-    match value.as_ref().and_then(|error| error.get("code")?.as_i64()) {
-        Some(-32700) => "-32700",
-        Some(-32600) => "-32600",
-        Some(-32601) => "-32601",
-        Some(-32602) => "-32602",
-        Some(-32603) => "-32603",
-        Some(-32002) => "-32002",
-        Some(-32042) => "-32042",
-        _ => "_OTHER",
-    }
+    code_label(value.as_ref().and_then(|error| error.get("code")?.as_i64()))
 }
 
 /// Whether a tool's result says `"isError": true`. Inside a string the quotes would have backslashes.

@@ -14,9 +14,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering:
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use mcpvisor_actors::actor::ActorRef;
 use mcpvisor_actors::byte_channel;
 use mcpvisor_actors::{Route, SessionEvent, SessionSink};
-use ractor::ActorRef;
 use tokio::time::Instant;
 
 pub(crate) use actor::{NotKept, OpenFeed, SessionMsg};

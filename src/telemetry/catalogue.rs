@@ -1,97 +1,103 @@
-//! Names, kinds, help and buckets of every metric, in one place.
+//! Every metric there is, in one table: what the tree counts (`mcpvisor_actors::metrics`), and here what the front
+//! counts and what is only known of the whole process.
 //!
-//! What the tree counts is listed in `mcpvisor_actors::metrics`; this adds what the front counts and what is
-//! only known of the whole process.
+//! `docs/metrics.md` and `docs/metrics.json` are written from it ([`text`]); tests compare both, and what `/metrics`
+//! really says, with it.
 
-use mcpvisor_actors::metrics::{CATALOGUE as TREE, MetricKind};
+mod front;
+mod process;
+pub mod text;
 
-/// Seconds of an operation: from under a millisecond to five minutes.
-const OPERATION: &[f64] = &[
-    0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0,
-    300.0,
-];
-/// Seconds of a launch: an installed server takes milliseconds, a download minutes.
-const LAUNCH: &[f64] = &[0.05, 0.2, 0.5, 1.0, 5.0, 15.0, 30.0, 120.0];
-/// Seconds from a death to ready again: the aim is under half a second.
-const RECOVERY: &[f64] = &[0.02, 0.05, 0.1, 0.5, 2.0, 10.0, 60.0, 300.0];
-/// Seconds something lived: to a day.
-const LIFETIME: &[f64] = &[1.0, 10.0, 60.0, 300.0, 1800.0, 7200.0, 28_800.0, 86_400.0];
-/// What has no buckets of its own.
-const OTHER: &[f64] = &[0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 60.0];
+use mcpvisor_actors::metrics::{CATALOGUE as TREE, MetricSpec};
 
-const FRONT: &[(&str, MetricKind, &str)] = &[
-    (
-        "mcp_server_operation_duration_seconds",
-        MetricKind::Histogram,
-        "Requests of clients, from their last byte to the answer",
-    ),
-    ("mcpvisor_http_responses_total", MetricKind::Counter, "HTTP responses by route and status code"),
-    ("mcpvisor_sessions", MetricKind::Gauge, "Client sessions"),
-    ("mcp_server_session_duration_seconds", MetricKind::Histogram, "How long client sessions lasted"),
-    ("mcpvisor_streams_open", MetricKind::Gauge, "Open event streams by kind: get, post"),
-    (
-        "mcpvisor_stream_overflows_total",
-        MetricKind::Counter,
-        "Events dropped because a client read too slowly",
-    ),
-    (
-        "mcpvisor_request_errors_total",
-        MetricKind::Counter,
-        "Requests answered with an error of mcpvisor's own, by kind",
-    ),
-    (
-        "mcpvisor_auth_failures_total",
-        MetricKind::Counter,
-        "Requests refused for their credentials, by reason",
-    ),
-];
+pub(crate) use front::{
+    AUTH_FAILURES, HTTP_RESPONSES, REQUEST_ERRORS, SERVER_OPERATION, SERVER_SESSION, SESSIONS,
+    STREAM_OVERFLOWS, STREAMS_OPEN,
+};
+pub(crate) use process::{
+    BUILD_INFO, CONFIG_RELOADS, CONNECTIONS_LIMIT, CPU, ERRORS_LIMIT, LAST_RELOAD_SUCCESSFUL,
+    LAST_RELOAD_TIME, MAX_FDS, OPEN_FDS, RESIDENT, RUNTIME_BUSY, RUNTIME_QUEUED, RUNTIME_TASKS,
+    RUNTIME_WORKERS, START_TIME, THREADS, VIRTUAL,
+};
 
-const PROCESS: &[(&str, MetricKind, &str)] = &[
-    ("mcpvisor_build_info", MetricKind::Gauge, "Always 1; the labels say which build runs"),
-    ("mcpvisor_connections_limit", MetricKind::Gauge, "limits.max_connections"),
-    ("mcpvisor_errors_limit", MetricKind::Gauge, "pool.max_error_count of the backend"),
-];
-
-/// Every metric that goes through the recorder.
-pub fn all() -> impl Iterator<Item = &'static (&'static str, MetricKind, &'static str)> {
-    TREE.iter().chain(FRONT).chain(PROCESS)
-}
-
-/// The upper bounds of a histogram's buckets, in seconds.
-pub fn buckets(name: &str) -> &'static [f64] {
-    match name {
-        "mcp_server_operation_duration_seconds" | "mcp_client_operation_duration_seconds" => OPERATION,
-        "mcpvisor_launch_duration_seconds" => LAUNCH,
-        "mcpvisor_recovery_duration_seconds" => RECOVERY,
-        name if name.contains("session_duration") || name.contains("lifetime") => LIFETIME,
-        _ => OTHER,
-    }
+/// Every metric.
+pub fn all() -> impl Iterator<Item = &'static MetricSpec> {
+    TREE.iter().copied().chain([front::ALL, process::ALL]).flat_map(|table| table.iter().copied())
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
 
+    use mcpvisor_actors::metrics::{MetricKind, Scope, Unit, Values};
+
     use super::*;
+
+    /// Series of one backend, and those of one combination of operation labels, in both histograms of operations.
+    const PER_BACKEND: usize = 150;
+    const PER_OPERATION: usize = 42;
 
     #[test]
     fn every_metric_is_named_once_by_the_rules_and_explained() {
         let mut seen = HashSet::new();
-        for (name, kind, help) in all() {
+        for spec in all() {
+            let name = spec.name;
             assert!(seen.insert(name), "{name} stands twice");
-            assert!(!help.is_empty() && !help.ends_with('.'), "{name}");
-            assert_eq!(*kind == MetricKind::Counter, name.ends_with("_total"), "{name}");
-            assert!(*kind != MetricKind::Histogram || name.ends_with("_seconds"), "{name}");
+            assert!(!spec.help.is_empty() && !spec.help.ends_with('.'), "{name}");
+            assert_eq!(spec.kind == MetricKind::Counter, name.ends_with("_total"), "{name}");
+            let bare = name.trim_end_matches("_total");
+            assert_eq!(spec.unit == Unit::Bytes, bare.ends_with("_bytes"), "{name}");
+            assert_eq!(
+                matches!(spec.unit, Unit::Seconds | Unit::Timestamp),
+                bare.ends_with("_seconds"),
+                "{name}"
+            );
+            assert_eq!(
+                spec.unit == Unit::Timestamp,
+                name.contains("timestamp") || name.contains("start_time"),
+                "{name}"
+            );
+            assert_eq!(spec.kind == MetricKind::Histogram, !spec.buckets.is_empty(), "{name}");
+        }
+    }
+
+    /// Whoever could make label values could fill the memory of Prometheus.
+    #[test]
+    fn label_values_come_from_the_configuration_or_from_closed_sets() {
+        for spec in all() {
+            let of_backends = spec.labels.iter().any(|label| label.values == Values::Backends);
+            assert!(!of_backends || spec.scope != Scope::Service, "{}", spec.name);
+            assert!(spec.scope != Scope::Backend || of_backends, "{}", spec.name);
+            for label in spec.labels {
+                match label.values {
+                    Values::Closed(values) => {
+                        let distinct: HashSet<_> = values.iter().collect();
+                        assert_eq!(distinct.len(), values.len(), "{} {}", spec.name, label.name);
+                    }
+                    Values::Backends => assert_eq!(label.name, "backend"),
+                    Values::Bounded(_) => assert!(["code", "version"].contains(&label.name), "{}", spec.name),
+                }
+            }
         }
     }
 
     #[test]
     fn buckets_rise_and_only_operations_have_more_than_eight() {
-        for (name, kind, _) in all() {
-            if *kind == MetricKind::Histogram {
-                let bounds = buckets(name);
-                assert!(bounds.is_sorted() && (bounds.len() <= 8 || name.contains("operation")), "{name}");
-            }
+        for spec in all().filter(|spec| spec.kind == MetricKind::Histogram) {
+            assert!(spec.buckets.is_sorted(), "{}", spec.name);
+            assert!(spec.buckets.len() <= 8 || spec.name.contains("operation"), "{}", spec.name);
+            let global = spec.labels.iter().any(|label| label.name == "actor");
+            let carries = spec.labels.len() == 1 || spec.name.contains("operation");
+            assert!(global || carries, "{} carries more than the backend", spec.name);
         }
+    }
+
+    /// The promise to whoever pays for the storage.
+    #[test]
+    fn a_backend_stays_within_its_budget_of_series() {
+        let sum = |scope| all().filter(|spec| spec.scope == scope).map(MetricSpec::series).sum::<usize>();
+        assert!(sum(Scope::Backend) <= PER_BACKEND, "{} series for each backend", sum(Scope::Backend));
+        let operations = all().filter(|spec| spec.name.contains("operation_duration"));
+        assert_eq!(operations.map(MetricSpec::series).sum::<usize>(), PER_OPERATION);
     }
 }

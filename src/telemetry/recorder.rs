@@ -1,12 +1,17 @@
 //! Where metrics are kept until somebody scrapes them.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use anyhow::{Context, anyhow};
-use mcpvisor_actors::metrics::MetricKind;
+use arc_swap::ArcSwap;
+use mcpvisor_actors::metrics::{Gauges, MetricKind};
 use mcpvisor_config::Config;
 use metrics::Unit;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
-use super::catalogue;
+use super::catalogue::{self, BUILD_INFO, CONNECTIONS_LIMIT, ERRORS_LIMIT};
+use super::reloads;
 use crate::VERSION;
 use crate::app::Failure;
 
@@ -14,6 +19,8 @@ use crate::app::Failure;
 #[derive(Clone)]
 pub struct Metrics {
     handle: PrometheusHandle,
+    /// Whose series are shown. The exporter cannot delete any, so those of a backend that was removed are left out.
+    backends: Arc<ArcSwap<BTreeSet<Arc<str>>>>,
 }
 
 /// The counters at one moment, by backend.
@@ -27,40 +34,55 @@ pub struct Counts {
 /// Another recorder is installed already.
 pub fn install() -> Result<Metrics, Failure> {
     let mut builder = PrometheusBuilder::new();
-    for (name, kind, _) in catalogue::all() {
-        if *kind == MetricKind::Histogram {
-            let matcher = Matcher::Full((*name).to_owned());
-            builder = builder
-                .set_buckets_for_metric(matcher, catalogue::buckets(name))
-                .context("metric buckets")?;
-        }
+    for spec in catalogue::all().filter(|spec| spec.kind == MetricKind::Histogram) {
+        let matcher = Matcher::Full(spec.name.to_owned());
+        builder = builder.set_buckets_for_metric(matcher, spec.buckets).context("metric buckets")?;
     }
     let recorder = builder.build_recorder();
     let handle = recorder.handle();
     metrics::set_global_recorder(recorder).map_err(|error| anyhow!("cannot install the metrics: {error}"))?;
-    for (name, kind, help) in catalogue::all() {
-        match kind {
-            MetricKind::Counter => metrics::describe_counter!(*name, *help),
-            MetricKind::Gauge => metrics::describe_gauge!(*name, *help),
-            MetricKind::Histogram => metrics::describe_histogram!(*name, Unit::Seconds, *help),
+    for spec in catalogue::all() {
+        match spec.kind {
+            MetricKind::Counter => metrics::describe_counter!(spec.name, spec.help),
+            MetricKind::Gauge => metrics::describe_gauge!(spec.name, spec.help),
+            MetricKind::Histogram => metrics::describe_histogram!(spec.name, Unit::Seconds, spec.help),
         }
     }
-    Ok(Metrics { handle })
+    metrics::gauge!(BUILD_INFO.name, "version" => VERSION).set(1.0);
+    reloads::start();
+    Ok(Metrics { handle, backends: Arc::default() })
 }
 
 impl Metrics {
-    /// Sets what only the configuration knows.
+    /// Sets what only the configuration knows. The series of the backends that it serves are shown from now on, those of
+    /// others no longer; a backend that comes back goes on where it was.
     pub fn configured(&self, config: &Config) {
-        metrics::gauge!("mcpvisor_build_info", "version" => VERSION).set(1.0);
-        metrics::gauge!("mcpvisor_connections_limit").set(config.limits.max_connections as f64);
-        for backend in config.backends.values().filter(|backend| !backend.disabled) {
-            let limit = f64::from(backend.pool.max_error_count);
-            metrics::gauge!("mcpvisor_errors_limit", "backend" => backend.name.clone()).set(limit);
-        }
+        Gauges::new(&CONNECTIONS_LIMIT, None).set(&[], config.limits.max_connections as f64);
+        let served = config.backends.values().filter(|backend| !backend.disabled);
+        let served = served.map(|backend| {
+            let name: Arc<str> = backend.name.as_str().into();
+            Gauges::new(&ERRORS_LIMIT, Some(&name)).set(&[], f64::from(backend.pool.max_error_count));
+            name
+        });
+        self.backends.store(Arc::new(served.collect()));
     }
 
-    /// The Prometheus text format.
-    pub fn render(&self) -> String {
+    /// The series of this backend are no longer shown: it was removed.
+    pub fn forget(&self, backend: &str) {
+        self.backends.rcu(|backends| {
+            let mut backends = BTreeSet::clone(backends);
+            backends.remove(backend);
+            backends
+        });
+    }
+
+    /// Whose series are shown.
+    pub(super) fn backends(&self) -> Arc<BTreeSet<Arc<str>>> {
+        self.backends.load_full()
+    }
+
+    /// What the recorder holds, in the Prometheus text format, of all backends there ever were.
+    pub(super) fn render(&self) -> String {
         self.handle.render()
     }
 
@@ -68,9 +90,7 @@ impl Metrics {
     pub fn upkeep(&self) {
         self.handle.run_upkeep();
     }
-}
 
-impl Metrics {
     /// The counters as they are now. Whoever shows them shows what `/metrics` does.
     pub fn counts(&self) -> Counts {
         Counts { text: self.handle.render() }

@@ -7,6 +7,7 @@
 pub mod bystander;
 mod client;
 mod dice;
+mod exposition;
 mod fixture;
 mod footprint;
 mod http;
@@ -19,6 +20,7 @@ use std::time::{Duration, Instant};
 
 pub use client::{Client, code, reason, text_of};
 pub use dice::Dice;
+pub use exposition::{Family, Page};
 pub use fixture::{backend, fixture};
 pub use footprint::Footprint;
 pub use http::{Ask, Reply, raw};

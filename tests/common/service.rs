@@ -9,6 +9,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::exposition::Page;
 use super::http::{Ask, Reply};
 use super::{PATIENCE, eventually, processes};
 
@@ -151,6 +152,11 @@ impl Service {
     /// `/metrics`
     pub async fn metrics(&self) -> String {
         Ask::new("GET", "/metrics").send(&self.admin).await.text().await
+    }
+
+    /// The same, taken apart.
+    pub async fn page(&self) -> Page {
+        Page::parse(&self.metrics().await)
     }
 
     /// The value of one series, as `/metrics` writes it. What is not there is a failure: everything is

@@ -30,7 +30,8 @@ async fn an_old_spare_is_replaced_and_there_is_one_all_the_time() {
         serde_json::Value::Null
     );
     assert_eq!(lost(&service).await, 0.0, "an order is no loss");
-    assert_eq!(service.metric(r#"mcpvisor_exits_total{backend="a",kind="unexpected"}"#).await, 0.0);
+    let unexpected = [("backend", "a"), ("kind", "unexpected")];
+    assert_eq!(service.page().await.sum("mcpvisor_exits_total", &unexpected), 0.0);
     nobody_has_an_error(&service).await;
 }
 

@@ -74,6 +74,11 @@ impl Asked {
         self.open.values().any(|question| question.about.is_none_or(&in_flight))
     }
 
+    /// How many wait at clients.
+    pub(super) fn len(&self) -> usize {
+        self.open.len()
+    }
+
     /// How many wait at this client.
     pub(super) fn of(&self, session: &Route) -> usize {
         self.open.values().filter(|question| question.session.is(session)).count()

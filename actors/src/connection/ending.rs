@@ -65,16 +65,18 @@ impl ConnectionState {
             Life::Opening | Life::Shaking(_) => true,
             Life::Ready | Life::Retiring { .. } => false,
             Life::Dying { fault: first, settled } => {
-                self.metrics.exited("unexpected");
+                self.metrics.exited("unexpected", status);
                 if first.reason == FaultReason::Eof && !*settled {
                     *first = fault;
                     self.last_words();
                 }
                 return;
             }
-            Life::Renewing | Life::Closing | Life::Over => return self.metrics.exited("expected"),
+            // Killed for its fault, of which everybody has been told by now.
+            Life::Over if self.faulty => return self.metrics.exited("unexpected", status),
+            Life::Renewing | Life::Closing | Life::Over => return self.metrics.exited("expected", status),
         };
-        self.metrics.exited("unexpected");
+        self.metrics.exited("unexpected", status);
         if launching {
             fault.detail.push_str(", before it had answered initialize");
         }
@@ -93,6 +95,8 @@ impl ConnectionState {
         if !matches!(self.life, Life::Retiring { cause: Retire::Restart, .. }) {
             self.end_session();
         }
+        self.faulty = true;
+        self.session_over();
         self.life = Life::Dying { fault, settled: false };
     }
 
@@ -186,8 +190,17 @@ impl ConnectionState {
 
     pub(super) fn conclude(&mut self) {
         self.life = Life::Over;
+        self.session_over();
+        self.metrics.lived(self.since.elapsed());
         self.tell(SupervisorMsg::Concluded { incarnation: self.incarnation });
         self.myself.stop(None);
+    }
+
+    /// The session with the backend is over, however it ends; what follows is no longer of it.
+    pub(super) fn session_over(&mut self) {
+        if let Some(since) = self.session_since.take() {
+            self.metrics.session_lasted(since.elapsed());
+        }
     }
 
     pub(super) fn give_back(&mut self, unseen: Vec<Pending>) {
@@ -208,6 +221,7 @@ impl ConnectionState {
 
     /// Requests of the backend that wait at the client: nobody is there to be answered.
     pub(super) fn forget_questions(&mut self) {
+        self.route.place().usage.set_asked(0);
         for (id, session) in self.asked.take() {
             let params =
                 format!(r#"{{"requestId":{},"reason":"the backend is gone"}}"#, String::from_utf8_lossy(&id));

@@ -7,7 +7,7 @@ use super::hearing::Whose;
 use super::in_flight::Flight;
 use super::{ConnectionState, Life, SafeTools, sharing};
 use crate::message::{self, Envelope, Kind, cancelled_request_id, progress_token};
-use crate::metrics;
+use crate::metrics::{self, Operation};
 use crate::pending::Pending;
 use crate::route::{Route, SessionEvent};
 use crate::session_record::SessionRecord;
@@ -17,6 +17,7 @@ impl ConnectionState {
     pub(super) fn message(&mut self, message: Envelope, via: Option<u64>) {
         let now = Instant::now();
         self.liveness.heard(now);
+        self.metrics.heard(message.bytes().len());
         match (&self.life, message.kind()) {
             (Life::Over | Life::Closing | Life::Opening, _) => {}
             (Life::Shaking(_), Kind::Result | Kind::Error) => self.handshake_answer(&message),
@@ -48,7 +49,7 @@ impl ConnectionState {
         };
         self.served = true;
         self.route.place().usage.touch(now);
-        self.record(&flight, if message.kind() == Kind::Error { "backend" } else { "" });
+        self.record(&flight, if message.kind() == Kind::Error { error_type(message) } else { "" });
         if message.kind() == Kind::Result {
             self.take_note(&flight.pending, message);
         }
@@ -90,6 +91,7 @@ impl ConnectionState {
         self.route.place().usage.touch(Instant::now());
         let about = self.whose(&session, via, false);
         let asked = self.asked.add(id.clone(), about, session.clone());
+        self.show_asked();
         let question = message.with_id(&asked);
         if about.is_some_and(|wire| self.precede(wire, question.clone())) {
             return;
@@ -98,6 +100,7 @@ impl ConnectionState {
             return;
         }
         self.asked.answered(&session, &asked);
+        self.show_asked();
         let text = "there is no client to ask";
         self.say(message::error(Some(&id), -32603, text, None), None);
     }
@@ -148,6 +151,7 @@ impl ConnectionState {
     fn withdrawn_by_backend(&mut self, message: &Envelope) {
         let Some(original) = cancelled_request_id(message) else { return };
         let Some((id, about, session)) = self.asked.withdrawn(original) else { return };
+        self.show_asked();
         let rewritten = message.with_part(original, &id);
         session.tell(SessionEvent::ServerRequestGone { id });
         if !about.is_some_and(|wire| self.precede(wire, rewritten.clone())) {
@@ -178,8 +182,27 @@ impl ConnectionState {
     }
 
     pub(super) fn record(&self, flight: &Flight, error: &'static str) {
-        let method = metrics::method_label(flight.pending.message().method().unwrap_or_default());
-        let transport = self.link.as_ref().map_or("pipe", |link| link.transport());
-        metrics::operation(&self.route.key().backend_id, method, error, transport, flight.since.elapsed());
+        let operation = Operation {
+            backend: self.route.key().backend_id.clone(),
+            method: metrics::method_label(flight.pending.message().method().unwrap_or_default()),
+            error,
+            transport: self.link.as_ref().map_or("pipe", |link| link.transport()),
+            version: self.version,
+        };
+        operation.record(flight.since.elapsed());
     }
+
+    /// How many requests of the backend wait at clients.
+    pub(super) fn show_asked(&self) {
+        self.route.place().usage.set_asked(self.asked.len());
+    }
+}
+
+fn error_type(answer: &Envelope) -> &'static str {
+    #[derive(serde::Deserialize)]
+    struct Error {
+        code: i64,
+    }
+    let error = serde_json::from_slice::<Error>(answer.body().unwrap_or_default());
+    metrics::code_label(error.ok().map(|error| error.code))
 }

@@ -52,11 +52,12 @@ impl ConnectionState {
         if self.shared.is_some() { limits.max_in_flight_total } else { limits.max_in_flight }
     }
 
-    fn enqueue(&mut self, pending: Pending) {
+    fn enqueue(&mut self, mut pending: Pending) {
         if self.queue.of(pending.route().session()) >= self.backend.limits.max_queued {
             return pending.refuse(self.overloaded());
         }
         self.wake_at(pending.deadline());
+        pending.wait(Instant::now());
         self.queue.push(Waiting::Request(pending));
         self.route.place().usage.set_queued(self.queue.len());
     }
@@ -65,12 +66,17 @@ impl ConnectionState {
         let wire = self.next_id();
         let Some((mut pending, message)) = self.for_the_wire(pending, wire) else { return };
         let token = request_progress_token(pending.message()).map(bytes::Bytes::copy_from_slice);
+        let bytes = message.len();
         match self.link.as_mut().map_or(Sent::Queued, |link| link.send(message, Some(wire))) {
             Sent::Written => pending.written(),
             Sent::Queued => {}
             Sent::Full => return pending.refuse(self.overloaded()),
         }
         let now = Instant::now();
+        self.metrics.said(bytes);
+        if let Some(since) = pending.waited_since() {
+            self.metrics.waited(now.saturating_duration_since(since));
+        }
         if self.in_flight.is_empty() {
             self.liveness.wanted(now);
         }
@@ -143,6 +149,7 @@ impl ConnectionState {
         let original = message.id().and_then(|id| self.asked.answered(route, id));
         // Not asked by this incarnation, or answered before: it has no reader.
         let Some(original) = original else { return };
+        self.show_asked();
         self.say(message.with_id(&original), None);
     }
 

@@ -79,6 +79,7 @@ impl ConnectionState {
 
     fn renew(&mut self) {
         self.life = Life::Renewing;
+        self.session_over();
         self.route.memory_lost(Loss::Upstream);
         self.end_session();
         self.tell(SupervisorMsg::Renew { incarnation: self.incarnation });

@@ -106,6 +106,7 @@ impl ConnectionState {
 
     pub(super) fn close(&mut self) {
         self.life = Life::Closing;
+        self.session_over();
         self.tick = None;
         self.forget_questions();
         let place = self.route.place();
@@ -128,6 +129,7 @@ impl ConnectionState {
         }
         self.cut_retirement();
         self.life = Life::Over;
+        self.session_over();
         self.timer = None;
         if let Some(link) = &mut self.link {
             link.kill();

@@ -1,10 +1,13 @@
 //! The transport opens, and the handshake runs over it.
 
+use tokio::time::Instant;
+
 use super::handshake::{Handshake, Step, Verdict};
 use super::{ConnectionState, Life};
 use crate::fault::{Fault, FaultReason};
 use crate::link::{Link, Sent};
 use crate::message::{self, Envelope, Kind};
+use crate::metrics::version_label;
 use crate::supervisor::SupervisorMsg;
 
 impl ConnectionState {
@@ -37,6 +40,8 @@ impl ConnectionState {
         }
         match handshake.verdict(answer) {
             Verdict::Established(version) => {
+                self.version = version_label(&version);
+                self.session_since = Some(Instant::now());
                 if let Some(link) = &mut self.link {
                     link.established(&version);
                 }
@@ -115,18 +120,22 @@ impl ConnectionState {
 
     pub(super) fn say_initialized(&mut self, message: bytes::Bytes) {
         self.initialized = true;
+        let bytes = message.len();
         let sent = self.link.as_mut().map_or(Sent::Queued, |link| link.send_initialized(message));
-        self.check(sent);
+        self.check(sent, bytes);
     }
 
     /// Sends a message of our own, or one that no answer depends on.
     pub(super) fn say(&mut self, message: bytes::Bytes, request: Option<u64>) {
+        let bytes = message.len();
         let sent = self.link.as_mut().map_or(Sent::Queued, |link| link.send(message, request));
-        self.check(sent);
+        self.check(sent, bytes);
     }
 
-    fn check(&mut self, sent: Sent) {
-        if sent == Sent::Full {
+    fn check(&mut self, sent: Sent, bytes: usize) {
+        if sent != Sent::Full {
+            self.metrics.said(bytes);
+        } else {
             let text = "the backend does not read, and what waits for it passed limits.max_message_bytes";
             self.broken(Fault::new(FaultReason::WriteStalled, text));
         }

@@ -172,6 +172,7 @@ impl ConnectionState {
         for id in self.asked.leave(session) {
             self.say(message::error(Some(&id), -32603, "the client has ended its session", None), None);
         }
+        self.show_asked();
         self.forget_wishes(session);
         self.advance();
     }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use mcpvisor_config::{LoadRequest, Source as File};
-use ractor::{Actor, ActorRef};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::{Connection, ConnectionArgs, ConnectionMsg, Source};
+use crate::actor::{Actor, ActorRef};
 use crate::ear::ear;
 use crate::fault::{Fault, FaultReason};
 use crate::key::ConnectionKey;

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mcpvisor_config::Backoff;
-use metrics::counter;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
@@ -15,6 +14,7 @@ use tokio::time::{Instant, sleep_until};
 use super::Order;
 use super::record::Record;
 use super::running::Running;
+use crate::metrics::guard_restarted;
 use crate::supervisor::backoff;
 
 /// As the restarts of a server, without jitter: there is only one of it.
@@ -45,7 +45,7 @@ enum End {
 
 /// Starts a guard, and a task that keeps it alive.
 pub(super) async fn start(arguments: Vec<OsString>, instance: Arc<str>, inbox: UnboundedReceiver<Order>) {
-    counter!("mcpvisor_guard_restarts_total").absolute(0);
+    guard_restarted(0);
     let mut keeper = Keeper { arguments, instance, live: BTreeMap::new(), streak: 0 };
     let first = keeper.launch().await;
     tokio::spawn(keeper.run(first, inbox));
@@ -71,7 +71,7 @@ impl Keeper {
             if !matches!(end, End::Lost) {
                 return self.finish(end, None).await;
             }
-            counter!("mcpvisor_guard_restarts_total").increment(1);
+            guard_restarted(1);
             guard = self.launch().await;
         }
     }

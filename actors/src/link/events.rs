@@ -7,9 +7,8 @@
 
 use std::sync::{Arc, OnceLock};
 
-use ractor::ActorRef;
-
 use super::LinkEvent;
+use crate::actor::ActorRef;
 use crate::connection::ConnectionMsg;
 use crate::message::{Envelope, Kind};
 use crate::metrics::BackendMetrics;

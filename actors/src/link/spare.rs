@@ -1,9 +1,9 @@
 //! A process that was started before anybody asked for it.
 
 use bytes::Bytes;
-use ractor::ActorRef;
 
 use super::{Events, Link, LinkEvent};
+use crate::actor::ActorRef;
 use crate::connection::ConnectionMsg;
 use crate::message::Envelope;
 

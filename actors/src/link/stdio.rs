@@ -72,13 +72,17 @@ pub(crate) fn open(launch: Launch, events: Events, seat: Seat) {
         };
         // Not delivered: the link is dropped, its orders close, and the child is killed below.
         events.report(LinkEvent::Open { link: Box::new(link), pid: Some(pid) });
+        let incarnation = seat.incarnation();
+        let children = launch.sweeper.children().clone();
+        children.born(incarnation, &name, pid);
         let exits = events.clone();
         let gone = spawned
             .process
             .watch(ordered, launch.sweeper, move |status| exits.report(LinkEvent::Exited(status)))
             .await;
         tracing::debug!(backend = %name, pid, status = %gone.status, swept = gone.swept, "process gone");
-        seat.leave(gone.swept, gone.cpu_seconds);
+        children.gone(incarnation, gone.cpu_seconds);
+        seat.leave(gone.swept);
     });
 }
 

@@ -5,11 +5,11 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use ractor::ActorRef;
 use tokio::sync::mpsc;
 
 use super::ledger::ledger;
 use super::life::Life;
+use crate::actor::ActorRef;
 use crate::connection::ConnectionMsg;
 use crate::fault::{Fault, FaultReason};
 use crate::link::stderr::StderrTail;

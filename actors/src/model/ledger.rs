@@ -11,12 +11,12 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use bytes::Bytes;
-use ractor::ActorRef;
 use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::reckoning::Reckoning;
 use super::session::Question;
+use crate::actor::ActorRef;
 use crate::connection::ConnectionMsg;
 use crate::error::Refusal;
 use crate::key::ConnectionKey;

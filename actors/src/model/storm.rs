@@ -4,7 +4,6 @@ mod aftermath;
 mod operations;
 mod transports;
 
-use ractor::ActorRef;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -13,6 +12,7 @@ use super::ledger::{Ledger, ledger};
 use super::recorder::Counts;
 use super::session::Session;
 use super::world;
+use crate::actor::ActorRef;
 use crate::connection::ConnectionMsg;
 use crate::launcher::Launcher;
 use crate::metadata::Phase;

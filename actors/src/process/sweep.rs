@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use super::marker_of_all;
+use crate::children::Children;
 use crate::guard::Guard;
 
 mod pass;
@@ -20,11 +21,13 @@ pub(crate) use pass::carries;
 /// must not keep every other connection from its end.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// A handle to the sweeping task, which ends with its last handle, and to the guard, who sweeps when we no longer can.
+/// A handle to the sweeping task, which ends with its last handle, to the guard, who sweeps when we no longer can, and to
+/// whoever looks at what the children use.
 #[derive(Clone, Debug)]
 pub struct Sweeper {
     requests: mpsc::UnboundedSender<Request>,
     guard: Guard,
+    children: Children,
 }
 
 #[derive(Debug)]
@@ -37,19 +40,24 @@ impl Sweeper {
     /// Starts the task; there is no guard. Must be called in the context of a runtime.
     #[allow(clippy::new_without_default, reason = "it starts a task")]
     pub fn new() -> Self {
-        Self::with_guard(Guard::none())
+        Self::with(Guard::none(), Children::watch())
     }
 
     /// Starts the task. Must be called in the context of a runtime.
-    pub(crate) fn with_guard(guard: Guard) -> Self {
+    pub(crate) fn with(guard: Guard, children: Children) -> Self {
         let (requests, inbox) = mpsc::unbounded_channel();
         tokio::spawn(serve(inbox));
-        Self { requests, guard }
+        Self { requests, guard, children }
     }
 
     /// Who ends the groups it knows if this process is killed.
     pub(crate) fn guard(&self) -> &Guard {
         &self.guard
+    }
+
+    /// Who looks at what they use.
+    pub(crate) fn children(&self) -> &Children {
+        &self.children
     }
 
     /// Ends every process of our user whose environment holds exactly this marker, and returns how many there were. A few

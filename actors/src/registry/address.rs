@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use ractor::{ActorRef, MessagingErr};
+use ractor::MessagingErr;
 
 use super::RegistryMsg;
+use crate::actor::ActorRef;
 
 /// A Registry that has not been replaced by then is not going to be.
 const REPLACED_WITHIN: Duration = Duration::from_secs(1);

@@ -11,6 +11,7 @@ use mcpvisor_config::Backend;
 use tokio::time::Instant;
 
 use crate::key::ConnectionKey;
+use crate::metrics::BackendMetrics;
 use crate::timer::Timer;
 use breaker::Breaker;
 use spares::Spares;
@@ -66,6 +67,7 @@ pub(super) struct BackendEntry {
     pub(super) spares: Spares,
     /// The key of all spares.
     pub(super) spares_key: ConnectionKey,
+    pub(super) metrics: BackendMetrics,
     tickets: Tickets,
     breaker: Breaker,
 }
@@ -87,6 +89,7 @@ impl BackendEntry {
             spares_key: ConnectionKey::new(&*backend.name, SPARES),
             tickets: Tickets::new(backend.limits.max_concurrent_launches),
             breaker: Breaker::new(backend.limits.breaker_threshold, backend.pool.cooldown),
+            metrics: BackendMetrics::new(&Arc::from(&*backend.name)),
         }
     }
 

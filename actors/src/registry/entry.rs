@@ -6,9 +6,9 @@ use mcpvisor_config::{
     Backend, ClientProfile, Config, Idle, Isolation, Liveness, OnRestart, Protocol, Retry, ToolFilter,
     Transport,
 };
-use ractor::ActorRef;
 use tokio::time::Instant;
 
+use crate::actor::ActorRef;
 use crate::connection_handle::ConnectionHandle;
 use crate::janitor::Seen;
 use crate::key::ConnectionKey;

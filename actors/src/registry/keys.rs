@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use mcpvisor_config::Backend;
-use ractor::{Actor, ActorRef};
+use mcpvisor_config::{Backend, Config, nearest};
 
 use super::entry::{self, Entry};
-use super::{RegistryMsg, RegistryState, tell, unknown_backend};
+use super::{RegistryMsg, RegistryState, tell};
+use crate::actor::{Actor, ActorRef};
 use crate::error::{Overload, Refusal};
 use crate::key::ConnectionKey;
 use crate::link::duplex::OpenTransport;
-use crate::metrics::BackendMetrics;
 use crate::route::{Route, RouteKind};
 use crate::supervisor::{Supervisor, SupervisorArgs, SupervisorMsg};
 
@@ -112,7 +111,7 @@ impl RegistryState {
         let Some(root) = self.args.root.clone() else { return Err(self.shutting_down(&key)) };
         let launchable = self.backends.contains_key(&key.backend_id);
         let args = SupervisorArgs {
-            metrics: BackendMetrics::new(&key.backend_id),
+            metrics: self.metrics_of(&key.backend_id),
             route: route.clone(),
             backend: backend.clone(),
             root,
@@ -170,4 +169,10 @@ impl RegistryState {
         self.start(myself, route.clone(), backend, First::Transport(transport)).await?;
         Ok(route)
     }
+}
+
+/// "server 'x' not found in config", with the nearest name.
+pub(crate) fn unknown_backend(config: &Config, name: &Arc<str>) -> Refusal {
+    let served = config.backends.values().filter(|backend| !backend.disabled).map(|backend| &*backend.name);
+    Refusal::UnknownBackend { name: name.clone(), nearest: nearest(name, served).map(str::to_owned) }
 }

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use ractor::ActorRef;
 use tokio::time::Instant;
 
 use super::backend::News;
 use super::{RegistryMsg, RegistryState, tell};
+use crate::actor::ActorRef;
 use crate::error::{Refusal, Unavailable};
 use crate::key::ConnectionKey;
-use crate::metrics::BackendMetrics;
 use crate::supervisor::SupervisorMsg;
 use crate::timer::Timer;
 
@@ -99,12 +98,13 @@ impl RegistryState {
     }
 
     fn show_breaker(&mut self, backend: &Arc<str>, was_open: bool) {
+        let metrics = self.metrics_of(backend);
         let Some(breaker) = self.backends.get_mut(backend).map(|entry| entry.breaker()) else { return };
         let is_open = breaker.is_open();
         if is_open == was_open {
             return;
         }
-        BackendMetrics::new(backend).breaker(is_open);
+        metrics.breaker(is_open);
         if is_open {
             let cause = breaker.cause().unwrap_or_default();
             tracing::error!(event = "breaker.opened", backend = %backend, cause, "too many connections in a row failed; launches are held back");

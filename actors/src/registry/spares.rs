@@ -42,6 +42,7 @@ pub(crate) enum SpareMsg {
 /// One spare that nobody was given, until nothing of it is left. Dropped, it is killed.
 pub(super) struct Kept {
     backend: Arc<str>,
+    metrics: BackendMetrics,
     events: Events,
     pid: Option<u32>,
     link: Option<Box<dyn Link>>,
@@ -84,7 +85,7 @@ impl RegistryState {
             entry.spare_timer = next.map(|at| Timer::at(at, self.myself.clone(), due));
         }
         let (starting, warm) = entry.spares.count();
-        BackendMetrics::new(backend).spares(starting, warm);
+        entry.metrics.spares(starting, warm);
         if begin && let Some(root) = &self.args.root {
             let (backend, registry) = (backend.clone(), self.myself.clone());
             let _ = root.send_message(RootMsg::SeatSpare { backend, registry });
@@ -136,7 +137,8 @@ impl RegistryState {
             return;
         }
         tracing::info!(event = "spare.launching", backend = %backend, incarnation, "launching a process in reserve");
-        let events = Events::of_spare(incarnation, BackendMetrics::new(&backend), self.myself.clone());
+        let metrics = entry.metrics.clone();
+        let events = Events::of_spare(incarnation, metrics.clone(), self.myself.clone());
         let launch = Launch {
             session: spare::SESSION.to_owned(),
             backend: entry.backend.clone(),
@@ -144,7 +146,7 @@ impl RegistryState {
             sweeper: self.args.sweeper.clone(),
         };
         stdio::open(launch, events.clone(), seat);
-        self.reserve.insert(incarnation, Kept { backend, events, pid: None, link: None, end: None });
+        self.reserve.insert(incarnation, Kept { backend, metrics, events, pid: None, link: None, end: None });
     }
 
     fn spare_event(&mut self, incarnation: u64, events: &Events, event: LinkEvent) {
@@ -204,17 +206,17 @@ impl RegistryState {
     /// The end of its output and its exit come together; whichever is first takes it out of the reserve.
     fn spare_exited(&mut self, incarnation: u64, status: ExitStatus) {
         let Some(kept) = self.reserve.get_mut(&incarnation) else { return };
-        let metrics = BackendMetrics::new(&kept.backend);
+        let metrics = kept.metrics.clone();
         let signal = matches!(status, ExitStatus::Signal(_));
         let reason = if signal { FaultReason::Signal } else { FaultReason::Exit };
         let fault = Fault::new(reason, status.to_string());
         match &mut kept.end {
-            Some(End::Ordered) => return metrics.exited("expected"),
+            Some(End::Ordered) => return metrics.exited("expected", status),
             Some(End::Died { fault: first, .. }) if first.reason == FaultReason::Eof => *first = fault,
             Some(End::Died { .. }) => {}
             None => self.spare_died(incarnation, fault),
         }
-        metrics.exited("unexpected");
+        metrics.exited("unexpected", status);
     }
 
     fn spare_died(&mut self, incarnation: u64, fault: Fault) {
@@ -246,7 +248,7 @@ impl RegistryState {
         }
         let Some(kept) = self.reserve.remove(&incarnation) else { return };
         let Some(End::Died { fault, counts }) = kept.end else { return };
-        BackendMetrics::new(&kept.backend).spare_lost();
+        kept.metrics.spare_lost();
         if counts && let Some(entry) = self.backends.get(&kept.backend) {
             let key = entry.spares_key.clone();
             self.learn(&self.myself.clone(), &key, News::LaunchFailed(fault.to_string()));

@@ -1,8 +1,7 @@
 //! The right to be the one live incarnation of a key.
 
-use ractor::ActorRef;
-
 use super::RootMsg;
+use crate::actor::ActorRef;
 
 /// Held by whatever lives for the incarnation (the task that watches the child, an open upstream).
 /// However it ends, dropping it tells the Root that the incarnation is gone.
@@ -22,8 +21,8 @@ impl Seat {
     }
 
     /// Leaves, having swept `swept` processes that had outlived their parent.
-    pub(crate) fn leave(self, swept: usize, _cpu_seconds: f64) {
-        metrics::counter!("mcpvisor_orphans_reaped_total").increment(swept as u64);
+    pub(crate) fn leave(self, swept: usize) {
+        crate::metrics::orphans_reaped(swept);
     }
 }
 

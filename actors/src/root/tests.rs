@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use ractor::Actor;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::*;
+use crate::actor::Actor;
 use crate::ear::ear;
 use crate::process::Sweeper;
 use crate::registry::{Hosts, Stopped};

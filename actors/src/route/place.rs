@@ -4,10 +4,10 @@ use std::sync::atomic::AtomicU32;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use mcpvisor_config::{Backend, Timeouts};
-use ractor::ActorRef;
 use tokio::time::Instant;
 
 use super::members::Members;
+use crate::actor::ActorRef;
 use crate::connection::{ConnectionMsg, Loss, SafeTools};
 use crate::metadata::Status;
 use crate::supervisor::SupervisorMsg;

@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use ractor::ActorRef;
 use tokio::time::Instant;
 
 use super::machine::{Effect, Event, Refused, Retire};
 use super::owed::OwedRestart;
 use super::waiting_room::Waiting;
 use super::{SupervisorMsg, SupervisorState};
+use crate::actor::ActorRef;
 use crate::connection::{ConnectionMsg, Loss};
 use crate::error::{EndCause, Refusal};
 use crate::fault::{Fault, FaultReason};
 use crate::key::ConnectionKey;
-use crate::metadata::{Phase, Status};
+use crate::metadata::{Phase, Status, Wait};
 use crate::registry::{News, RegistryMsg};
 use crate::route::Attached;
 use crate::timer::Timer;
@@ -42,6 +42,7 @@ impl SupervisorState {
             Effect::Open => self.open(),
             Effect::BackOff(until) => {
                 self.log_backoff(until);
+                self.waits(until);
                 self.timers.backoff = Some(Timer::at(until, myself.clone(), SupervisorMsg::BackoffOver));
             }
             Effect::Refuse(refused) => self.refuse_all(refused),
@@ -215,7 +216,13 @@ impl SupervisorState {
             last_error,
             error_count: self.errors(),
             budget: self.machine.budget().clone(),
+            wait: self.timers.wait.filter(|_| phase == Phase::BackingOff),
         })));
+    }
+
+    /// The next launch does not come before then.
+    pub(super) fn waits(&mut self, until: Instant) {
+        self.timers.wait = Some(Wait { time: until.saturating_duration_since(Instant::now()), until });
     }
 
     /// The budget outlives this actor, in the session's record.

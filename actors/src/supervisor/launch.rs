@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ractor::{Actor, ActorRef};
 use tokio::time::Instant;
 
 use super::incarnation::Incarnation;
 use super::machine::Event;
 use super::{SupervisorMsg, SupervisorState};
+use crate::actor::{Actor, ActorRef};
 use crate::connection::{Connection, ConnectionArgs, ConnectionMsg, Source};
 use crate::error::{EndCause, Overload, Refusal};
 use crate::fault::{Fault, FaultReason};
@@ -53,6 +53,7 @@ impl SupervisorState {
     pub(super) fn held(&mut self, myself: &ActorRef<SupervisorMsg>, until: Instant) {
         if matches!(self.launch, Some(Launch::Queued { .. })) {
             self.timers.ticket = None;
+            self.waits(until);
             self.on(myself, Event::Held(until));
         }
     }

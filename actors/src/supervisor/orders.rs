@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ractor::ActorRef;
 use tokio::time::Instant;
 
 use super::events::random;
 use super::machine::{Event, Retire};
 use super::{SupervisorMsg, SupervisorState};
+use crate::actor::ActorRef;
 use crate::fault::{Fault, FaultReason};
 use crate::janitor::{self, Seen};
 use crate::link::duplex::OpenTransport;

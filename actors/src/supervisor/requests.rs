@@ -1,10 +1,10 @@
 //! Attaches, requests and notifications that found no ready Connection.
 
-use ractor::ActorRef;
 use tokio::time::Instant;
 
 use super::machine::{Event, Refused};
 use super::{SupervisorMsg, SupervisorState};
+use crate::actor::ActorRef;
 use crate::connection::ConnectionMsg;
 use crate::error::{EndCause, Overload, Refusal};
 use crate::message::cancelled_request_id;
@@ -32,7 +32,7 @@ impl SupervisorState {
         self.on(myself, Event::Wanted);
     }
 
-    pub(super) fn request(&mut self, myself: &ActorRef<SupervisorMsg>, pending: Pending) {
+    pub(super) fn request(&mut self, myself: &ActorRef<SupervisorMsg>, mut pending: Pending) {
         if let Err(refused) = self.machine.admits(Instant::now()) {
             return pending.refuse(self.refusal(refused));
         }
@@ -48,6 +48,7 @@ impl SupervisorState {
         }
         let (backend, what) = (self.key().backend_id.clone(), Overload::Queue);
         let deadline = pending.deadline();
+        pending.wait(Instant::now());
         if let Err(pending) = self.room.request(pending) {
             let retry_after = self.args.backend.backoff.max;
             return pending.refuse(Refusal::Overloaded { backend, what, retry_after });

@@ -1,10 +1,10 @@
 //! The ends of a session that come from its backend.
 
 use mcpvisor_config::OnRestart;
-use ractor::ActorRef;
 
 use super::machine::Event;
 use super::{SupervisorMsg, SupervisorState};
+use crate::actor::ActorRef;
 use crate::error::EndCause;
 use crate::registry::News;
 

@@ -1,10 +1,9 @@
 //! A launch that starts from a process kept in reserve.
 
-use ractor::ActorRef;
-
 use super::launch::Launch;
 use super::machine::Event;
 use super::{SupervisorMsg, SupervisorState};
+use crate::actor::ActorRef;
 use crate::connection::{ConnectionMsg, Source};
 use crate::fault::{Fault, FaultReason};
 use crate::link::{LinkEvent, Spare};

@@ -10,10 +10,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use mcpvisor_actors::actor::{Actor, ActorKind, ActorRef};
 use mcpvisor_actors::byte_channel::{self, NotSent};
 use mcpvisor_actors::message::{self, Envelope};
 use mcpvisor_actors::{EndCause, SessionEvent};
-use ractor::{Actor, ActorProcessingErr, ActorRef};
+use ractor::ActorProcessingErr;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -84,6 +85,7 @@ struct Feed {
 }
 
 impl Actor for SessionActor {
+    const KIND: ActorKind = ActorKind::Session;
     type Msg = SessionMsg;
     type State = State;
     type Arguments = (Arc<Session>, Arc<Table>);
@@ -228,7 +230,7 @@ impl State {
         }
         if let Some(at) = self.outbox.next_expiry() {
             self.expiry_set = true;
-            drop(myself.send_after(at.saturating_duration_since(Instant::now()), || SessionMsg::Expire));
+            myself.send_after(at.saturating_duration_since(Instant::now()), SessionMsg::Expire);
         }
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use mcpvisor_actors::EndCause;
+use mcpvisor_actors::{EndCause, actor};
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, ActorRuntime, SpawnErr, SupervisionEvent};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -123,7 +123,7 @@ async fn keep_running(
         if stopping.is_cancelled() {
             return;
         }
-        metrics::counter!("mcpvisor_supervisor_restarts_total", "actor" => "session").increment(1);
+        mcpvisor_actors::metrics::actor_failed(actor::ActorKind::Session);
         tracing::error!(
             event = "actor.failed",
             actor = "sessions",
@@ -203,7 +203,7 @@ impl Actor for SessionsActor {
                     error,
                     "it is started again"
                 );
-                metrics::counter!("mcpvisor_supervisor_restarts_total", "actor" => "session").increment(1);
+                mcpvisor_actors::metrics::actor_failed(actor::ActorKind::Session);
                 state.start(&myself, session).await?;
             }
             _ => {}
@@ -219,7 +219,7 @@ impl State {
         session: Arc<Session>,
     ) -> Result<(), ActorProcessingErr> {
         let args = (session.clone(), self.table.clone());
-        let (actor, _) = Actor::spawn_linked(None, SessionActor, args, myself.get_cell()).await?;
+        let (actor, _) = actor::Actor::spawn_linked(None, SessionActor, args, myself.get_cell()).await?;
         self.children.insert(actor.get_id(), session.clone());
         session.mailbox().set(actor);
         Ok(())

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ractor::ActorRef;
 use tokio::time::Instant;
 
 use super::{Child, Ledger, tag_of};
+use crate::actor::ActorRef;
 use crate::connection::ConnectionMsg;
 use crate::fault::FaultReason;
 use crate::message::{Envelope, Kind};
