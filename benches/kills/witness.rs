@@ -75,7 +75,7 @@ impl Witness {
     }
 }
 
-/// What a counter of the backend says for each value of `label`, without the zeros.
+/// What the series of a counter of the backend add up to for each value of `label`, without the zeros.
 fn count(page: &str, name: &str, label: &str) -> BTreeMap<String, u64> {
     let series =
         page.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('{')?.rsplit_once("} "));
@@ -88,7 +88,11 @@ fn count(page: &str, name: &str, label: &str) -> BTreeMap<String, u64> {
         (value_of("backend") == Some(BACKEND)).then_some(())?;
         Some((value_of(label).unwrap_or_default().to_owned(), value.parse::<u64>().ok()?))
     });
-    own.filter(|(_, value)| *value > 0).collect()
+    let mut counted = BTreeMap::new();
+    for (value_of_label, value) in own.filter(|(_, value)| *value > 0) {
+        *counted.entry(value_of_label).or_default() += value;
+    }
+    counted
 }
 
 async fn get(gateway: &Gateway, path: &str) -> anyhow::Result<Vec<u8>> {
