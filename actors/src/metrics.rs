@@ -9,6 +9,7 @@ mod operation;
 mod series;
 mod sets;
 mod spec;
+mod tools;
 
 pub(crate) use backend::{BackendMetrics, PhaseGauge, Standing, retried};
 pub use catalogue::requests::{OPERATION as OPERATION_BUCKETS, SESSION as SESSION_BUCKETS};
@@ -17,10 +18,11 @@ pub use catalogue::{CATALOGUE, spec};
 pub(crate) use operation::Operation;
 pub use series::{Counters, Gauges, histogram_of};
 pub use sets::{
-    ACTOR, ERROR_TYPE, ERROR_TYPES, KINDS, METHOD, METHODS, OTHER, TRANSPORT, VERSION, code_label,
+    ACTOR, ERROR_TYPE, ERROR_TYPES, KINDS, METHOD, METHODS, OTHER, TOOL, TRANSPORT, VERSION, code_label,
     method_label, version_label,
 };
 pub use spec::{BACKEND, Label, MetricKind, MetricSpec, Scope, Unit, Values};
+pub(crate) use tools::ToolNames;
 
 use crate::actor::ActorKind;
 use catalogue::whole;

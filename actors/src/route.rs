@@ -202,6 +202,14 @@ impl Route {
         self.0.ended.get().copied()
     }
 
+    /// The value of the label `gen_ai_tool_name` for this message; `None`: it has none.
+    pub fn tool_label(&self, message: &Envelope) -> Option<Arc<str>> {
+        if message.method() != Some("tools/call") {
+            return None;
+        }
+        self.place().tool_names.load().as_ref().map(|names| names.label(message.params()))
+    }
+
     pub(crate) fn place(&self) -> Guard<Arc<Place>> {
         self.0.place.load()
     }

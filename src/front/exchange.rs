@@ -72,6 +72,7 @@ pub(crate) async fn several(session: &Arc<Session>, messages: Vec<Envelope>) -> 
 
 fn send(session: &Arc<Session>, message: Envelope) -> Source {
     let operation = Operation::begin(session.face(), message.method(), session.version());
+    let operation = operation.of_tool(session.route().tool_label(&message));
     let id = message.id_bytes().unwrap_or_else(|| Bytes::from_static(b"null"));
     let exchange = match unfetched::refusal(session) {
         None => session.route().request(message),

@@ -7,9 +7,11 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use mcpvisor_actors::message::{Envelope, Kind};
-use mcpvisor_actors::metrics::{Counters, KINDS, code_label, method_label};
+use mcpvisor_actors::metrics::{
+    BACKEND, Counters, ERROR_TYPE, KINDS, METHOD, TOOL, TRANSPORT, VERSION, code_label, method_label,
+};
 use mcpvisor_actors::{Answer, Refusal};
-use metrics::{Counter, Gauge, Histogram, SharedString, counter, histogram};
+use metrics::{Counter, Gauge, Histogram, Label, counter, histogram};
 use tokio::time::Instant;
 
 use super::face::Face;
@@ -21,7 +23,7 @@ const LONGEST_ERROR: usize = 16 << 10;
 /// A session of another principal was asked for.
 pub(crate) const FOREIGN_SESSION: &str = "foreign_session";
 
-type OperationKey = (usize, &'static str, Version, &'static str);
+type OperationKey = (usize, &'static str, Version, &'static str, Option<Arc<str>>);
 
 thread_local! {
     static OPERATIONS: RefCell<HashMap<OperationKey, Histogram>> = RefCell::default();
@@ -33,6 +35,7 @@ pub(crate) struct Operation {
     face: Arc<Face>,
     method: &'static str,
     version: Version,
+    tool: Option<Arc<str>>,
     start: Instant,
 }
 
@@ -42,7 +45,13 @@ pub(crate) struct OpenStream(Gauge);
 impl Operation {
     pub(crate) fn begin(face: &Arc<Face>, method: Option<&str>, version: Version) -> Self {
         let method = method_label(method.unwrap_or_default());
-        Self { face: face.clone(), method, version, start: Instant::now() }
+        Self { face: face.clone(), method, version, tool: None, start: Instant::now() }
+    }
+
+    /// A call of this tool, if its name may be told.
+    pub(crate) fn of_tool(mut self, tool: Option<Arc<str>>) -> Self {
+        self.tool = tool;
+        self
     }
 
     /// The revision has only now been agreed on.
@@ -60,7 +69,7 @@ impl Operation {
             }
             None => "internal",
         };
-        let key = (self.face.index, self.method, self.version, error_type);
+        let key = (self.face.index, self.method, self.version, error_type, self.tool.clone());
         let seconds = self.start.elapsed().as_secs_f64();
         OPERATIONS.with_borrow_mut(|handles| {
             handles.entry(key).or_insert_with(|| self.histogram(error_type)).record(seconds);
@@ -68,14 +77,15 @@ impl Operation {
     }
 
     fn histogram(&self, error_type: &'static str) -> Histogram {
-        histogram!(
-            SERVER_OPERATION.name,
-            "backend" => SharedString::from(self.face.name.clone()),
-            "mcp_method_name" => self.method,
-            "error_type" => error_type,
-            "network_transport" => "tcp",
-            "mcp_protocol_version" => self.version.as_str(),
-        )
+        let mut labels = vec![
+            Label::new(BACKEND.name, self.face.name.clone()),
+            Label::new(METHOD.name, self.method),
+            Label::new(ERROR_TYPE.name, error_type),
+            Label::new(TRANSPORT.name, "tcp"),
+            Label::new(VERSION.name, self.version.as_str()),
+        ];
+        labels.extend(self.tool.clone().map(|tool| Label::new(TOOL.name, tool)));
+        histogram!(SERVER_OPERATION.name, labels)
     }
 }
 

@@ -75,6 +75,7 @@ mod tests {
                         assert_eq!(distinct.len(), values.len(), "{} {}", spec.name, label.name);
                     }
                     Values::Backends => assert_eq!(label.name, "backend"),
+                    Values::Tools => assert!(spec.name.contains("operation"), "{}", spec.name),
                     Values::Bounded(_) => assert!(["code", "version"].contains(&label.name), "{}", spec.name),
                 }
             }

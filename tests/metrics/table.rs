@@ -3,12 +3,17 @@
 use std::collections::BTreeSet;
 
 use mcpvisor::telemetry::catalogue;
-use mcpvisor_actors::metrics::{MetricKind, MetricSpec, Scope, Values};
+use mcpvisor_actors::metrics::{Label, MetricKind, MetricSpec, Scope, Values};
 use serde_json::json;
 
 use crate::common::{Ask, Client, Page, Service, Upstream, all, backend, eventually};
 
 const BACKENDS: [&str; 2] = ["a", "b"];
+
+/// The labels that a series has without `telemetry.tool_labels`.
+fn always(spec: &MetricSpec) -> impl Iterator<Item = &Label> {
+    spec.labels.iter().filter(|label| label.values != Values::Tools)
+}
 
 /// Nothing on the page is outside of the table.
 fn assert_nothing_else(page: &Page) {
@@ -23,15 +28,15 @@ fn assert_nothing_else(page: &Page) {
         assert_eq!((&*family.kind, &*family.help), (kind, spec.help), "{name}");
         for (series, labels, _) in &family.series {
             let besides = if series.ends_with("_bucket") { Some("le") } else { None };
-            let promised: BTreeSet<_> = spec.labels.iter().map(|label| label.name).chain(besides).collect();
+            let promised: BTreeSet<_> = always(spec).map(|label| label.name).chain(besides).collect();
             let found: BTreeSet<_> = labels.keys().map(String::as_str).collect();
             assert_eq!(found, promised, "labels of {series}");
-            for label in spec.labels {
+            for label in always(spec) {
                 let value = labels[label.name].as_str();
                 let known = match label.values {
                     Values::Closed(values) => values.contains(&value),
                     Values::Backends => BACKENDS.contains(&value),
-                    Values::Bounded(_) => true,
+                    Values::Bounded(_) | Values::Tools => true,
                 };
                 assert!(known, "{series}: {} = {value:?}", label.name);
             }

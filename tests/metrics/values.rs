@@ -147,6 +147,26 @@ async fn both_sides_of_an_operation_carry_the_same_labels() {
     assert_eq!((transport("client", "tcp"), transport("server", "pipe")), (0.0, 0.0));
 }
 
+/// It could not be told which tool is slow; or clients could make labels by calling what is not there.
+#[tokio::test]
+async fn tools_are_told_apart_where_that_is_wanted_by_the_names_that_the_server_lists() {
+    let config = format!("[telemetry]\ntool_labels = true\n{}", backend("a", &[], ""));
+    let service = Service::start(&config).await;
+    let (one, other) = (Client::open(&service, "a").await, Client::open(&service, "a").await);
+    one.text("echo", json!({ "message": "x" })).await;
+    one.request("tools/list", json!({})).await;
+    // Known of the backend, whoever has asked for the list.
+    other.text("echo", json!({ "message": "x" })).await;
+    other.call("made_up", json!({})).await;
+    let page = service.page().await;
+    for side in ["client", "server"] {
+        let name = format!("mcp_{side}_operation_duration_seconds_count");
+        let call = ("mcp_method_name", "tools/call");
+        let of = |tool| page.sum(&name, &[A, call, ("gen_ai_tool_name", tool)]);
+        assert_eq!((of("echo"), of("_OTHER"), of("made_up")), (1.0, 2.0, 0.0), "{side}");
+    }
+}
+
 /// A tree that hangs, or leaks, would not show.
 #[tokio::test]
 async fn actors_and_their_mailboxes_are_counted() {

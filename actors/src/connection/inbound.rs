@@ -70,6 +70,9 @@ impl ConnectionState {
                 let mut tools = SafeTools::clone(&known.load());
                 tools.learn(answer.body().unwrap_or_default());
                 known.store(tools.into());
+                if let Some(names) = place.tool_names.load().as_ref() {
+                    names.learn(answer.body().unwrap_or_default());
+                }
             }
             _ => {}
         }
@@ -188,6 +191,7 @@ impl ConnectionState {
             error,
             transport: self.link.as_ref().map_or("pipe", |link| link.transport()),
             version: self.version,
+            tool: self.route.tool_label(flight.pending.message()),
         };
         operation.record(flight.since.elapsed());
     }

@@ -8,6 +8,7 @@ use metrics::{Counter, Gauge, Histogram};
 use super::catalogue::{requests, supervision};
 use super::series::{Counters, Gauges, histogram_of};
 use super::spec::MetricSpec;
+use super::tools::ToolNames;
 use crate::fault::FaultReason;
 use crate::metadata::Phase;
 use crate::process::ExitStatus;
@@ -42,6 +43,7 @@ struct Handles {
     to_backend: Counter,
     to_client: Counter,
     noise: Counter,
+    tools: Arc<ToolNames>,
 }
 
 struct StandingGauges {
@@ -118,6 +120,7 @@ impl BackendMetrics {
             to_backend: bytes.get(&["to_backend"]),
             to_client: bytes.get(&["to_client"]),
             noise: counter(&requests::NOISE),
+            tools: Arc::default(),
         }))
     }
 
@@ -214,6 +217,11 @@ impl BackendMetrics {
     /// A message of the backend.
     pub(crate) fn heard(&self, bytes: usize) {
         self.0.to_client.increment(bytes as u64);
+    }
+
+    /// Its tools, as far as their names may be labels.
+    pub(crate) fn tools(&self) -> Arc<ToolNames> {
+        self.0.tools.clone()
     }
 
     /// Shows how its connections stand.

@@ -5,9 +5,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use metrics::{Histogram, histogram};
+use metrics::{Histogram, Label, histogram};
 
 use super::catalogue::requests::CLIENT_OPERATION;
+use super::sets::{ERROR_TYPE, METHOD, TOOL, TRANSPORT, VERSION};
+use super::spec::BACKEND;
 
 /// The values of the labels of one series; all but the backend's name are of closed sets.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -18,6 +20,8 @@ pub(crate) struct Operation {
     pub(crate) error: &'static str,
     pub(crate) transport: &'static str,
     pub(crate) version: &'static str,
+    /// With `telemetry.tool_labels`, for calls of tools.
+    pub(crate) tool: Option<Arc<str>>,
 }
 
 thread_local! {
@@ -34,8 +38,14 @@ impl Operation {
     }
 
     fn histogram(&self) -> Histogram {
-        histogram!(CLIENT_OPERATION.name,
-            "backend" => self.backend.clone(), "mcp_method_name" => self.method, "error_type" => self.error,
-            "network_transport" => self.transport, "mcp_protocol_version" => self.version)
+        let mut labels = vec![
+            Label::new(BACKEND.name, self.backend.clone()),
+            Label::new(METHOD.name, self.method),
+            Label::new(ERROR_TYPE.name, self.error),
+            Label::new(TRANSPORT.name, self.transport),
+            Label::new(VERSION.name, self.version),
+        ];
+        labels.extend(self.tool.clone().map(|tool| Label::new(TOOL.name, tool)));
+        histogram!(CLIENT_OPERATION.name, labels)
     }
 }

@@ -1,6 +1,6 @@
 //! The closed sets of label values.
 
-use super::spec::Label;
+use super::spec::{Label, Values};
 use crate::fault::FaultReason;
 use crate::metadata::Phase;
 
@@ -124,6 +124,8 @@ pub const ERROR_TYPE: Label = Label::of("error_type", ERROR_TYPES);
 pub const TRANSPORT: Label = Label::of("network_transport", &["pipe", "tcp"]);
 /// The revision in which it was said.
 pub const VERSION: Label = Label::of("mcp_protocol_version", VERSIONS);
+/// Which tool was called.
+pub const TOOL: Label = Label { name: "gen_ai_tool_name", values: Values::Tools };
 /// The actors that are counted and measured.
 pub const ACTOR: Label =
     Label::of("actor", &["root", "registry", "supervisor", "connection", "session", "janitor"]);

@@ -56,6 +56,9 @@ pub enum Values {
     Closed(&'static [&'static str]),
     /// A set that is bounded, but not by us; says how.
     Bounded(&'static str),
+    /// The names of the backend's own tools, as it lists them, at most 200, and `_OTHER`. The label is there only with
+    /// `telemetry.tool_labels`, and only for calls of tools.
+    Tools,
 }
 
 /// One metric.
@@ -90,7 +93,7 @@ impl Label {
     fn count(&self) -> usize {
         match self.values {
             Values::Closed(values) => values.len(),
-            Values::Backends | Values::Bounded(_) => 1,
+            Values::Backends | Values::Bounded(_) | Values::Tools => 1,
         }
     }
 }

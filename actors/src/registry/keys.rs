@@ -110,8 +110,11 @@ impl RegistryState {
         let resumed = matches!(first, First::Resume);
         let Some(root) = self.args.root.clone() else { return Err(self.shutting_down(&key)) };
         let launchable = self.backends.contains_key(&key.backend_id);
+        let metrics = self.metrics_of(&key.backend_id);
+        let tool_names = self.args.config.telemetry.tool_labels.then(|| metrics.tools());
+        route.place().tool_names.store(tool_names);
         let args = SupervisorArgs {
-            metrics: self.metrics_of(&key.backend_id),
+            metrics,
             route: route.clone(),
             backend: backend.clone(),
             root,

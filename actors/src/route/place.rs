@@ -10,6 +10,7 @@ use super::members::Members;
 use crate::actor::ActorRef;
 use crate::connection::{ConnectionMsg, Loss, SafeTools};
 use crate::metadata::Status;
+use crate::metrics::ToolNames;
 use crate::supervisor::SupervisorMsg;
 use crate::usage::Usage;
 
@@ -22,6 +23,8 @@ pub(crate) struct Place {
     pub(crate) usage: Usage,
     /// As the backend's own tool list said, in whatever incarnation.
     pub(crate) safe_tools: ArcSwap<SafeTools>,
+    /// The names that may be labels, if any may.
+    pub(crate) tool_names: ArcSwapOption<ToolNames>,
     pub(crate) timeouts: Timeouts,
     pub(crate) keep_while_streaming: bool,
     /// Why the memory of the last incarnation is gone, until the clients have been told.
@@ -41,6 +44,7 @@ impl Place {
             max_error_count: backend.pool.max_error_count,
             usage: Usage::new(Instant::now()),
             safe_tools: ArcSwap::default(),
+            tool_names: ArcSwapOption::empty(),
             timeouts: backend.timeouts,
             keep_while_streaming: backend.keep_while_streaming,
             loss: ArcSwapOption::empty(),

@@ -16,9 +16,6 @@ pub(crate) fn not_yet(config: &Config) -> (Vec<Fault>, Vec<Remark>) {
     if !config.telemetry.otlp_endpoint.is_empty() {
         accepted(KeyPath::of(&["telemetry", "otlp_endpoint"]), "no traces are sent");
     }
-    if config.telemetry.tool_labels {
-        accepted(KeyPath::of(&["telemetry", "tool_labels"]), "metrics have no tool label");
-    }
     if !config.session.header.is_empty() {
         accepted(KeyPath::of(&["session", "header"]), "modern clients are not served");
     }

@@ -1,8 +1,8 @@
 //! What the front counts.
 
 use mcpvisor_actors::metrics::{
-    BACKEND, ERROR_TYPE, KINDS, Label, METHOD, MetricSpec, OPERATION_BUCKETS, SESSION_BUCKETS, TRANSPORT,
-    VERSION, Values,
+    BACKEND, ERROR_TYPE, KINDS, Label, METHOD, MetricSpec, OPERATION_BUCKETS, SESSION_BUCKETS, TOOL,
+    TRANSPORT, VERSION, Values,
 };
 
 const ROUTE: Label =
@@ -31,7 +31,7 @@ pub(crate) static SERVER_OPERATION: MetricSpec = MetricSpec::histogram(
     OPERATION_BUCKETS,
     "Requests of clients, from their last byte to the answer",
 )
-.by(&[BACKEND, METHOD, ERROR_TYPE, TRANSPORT, VERSION])
+.by(&[BACKEND, METHOD, ERROR_TYPE, TRANSPORT, VERSION, TOOL])
 .as_seen();
 pub(crate) static SERVER_SESSION: MetricSpec = MetricSpec::histogram(
     "mcp_server_session_duration_seconds",

@@ -59,6 +59,9 @@ fn row(text: &mut String, spec: &MetricSpec) {
                     format!("`{}`: {}", label.name, values.join(", "))
                 }
                 Values::Bounded(what) => format!("`{}`: {what}", label.name),
+                Values::Tools => {
+                    format!("`{}`, for calls with `telemetry.tool_labels`: as the backend lists them, at most 200, and _OTHER", label.name)
+                }
             })
         })
         .collect();
@@ -69,7 +72,7 @@ fn row(text: &mut String, spec: &MetricSpec) {
 }
 
 /// `docs/metrics.json`: a list of metrics. `values` of a label: its closed set; absent where the set is the backends' names or
-/// another that is not known beforehand.
+/// another that is not known beforehand. `optional`: only some series have the label.
 pub fn json() -> String {
     let metrics: Vec<Value> = all().map(one).collect();
     let text = serde_json::to_string_pretty(&json!({ "metrics": metrics }));
@@ -80,6 +83,7 @@ fn one(spec: &MetricSpec) -> Value {
     let labels = spec.labels.iter().map(|label| match label.values {
         Values::Closed(values) => json!({ "name": label.name, "values": values }),
         Values::Backends | Values::Bounded(_) => json!({ "name": label.name }),
+        Values::Tools => json!({ "name": label.name, "optional": true }),
     });
     let scope = match spec.scope {
         Scope::Service => "service",

@@ -1,6 +1,6 @@
 //! What passes between mcpvisor and its backends.
 
-use crate::metrics::sets::{DIRECTION, ERROR_TYPE, METHOD, RETRY_RESULT, TRANSPORT, VERSION};
+use crate::metrics::sets::{DIRECTION, ERROR_TYPE, METHOD, RETRY_RESULT, TOOL, TRANSPORT, VERSION};
 use crate::metrics::spec::{BACKEND, MetricSpec, Unit};
 
 /// Seconds of an operation: from under a millisecond to five minutes.
@@ -21,7 +21,7 @@ pub(crate) static CLIENT_OPERATION: MetricSpec = MetricSpec::histogram(
     OPERATION,
     "Requests to backends, from sending to the answer; what the server's duration has besides is our overhead",
 )
-.by(&[BACKEND, METHOD, ERROR_TYPE, TRANSPORT, VERSION])
+.by(&[BACKEND, METHOD, ERROR_TYPE, TRANSPORT, VERSION, TOOL])
 .as_seen();
 pub(crate) static CLIENT_SESSION: MetricSpec = MetricSpec::histogram(
     "mcp_client_session_duration_seconds",
