@@ -11,7 +11,7 @@ mod sets;
 mod spec;
 mod tools;
 
-pub(crate) use backend::{BackendMetrics, PhaseGauge, Standing, retried};
+pub(crate) use backend::{BackendMetrics, PhaseGauge, Standing, lost, retried};
 pub use catalogue::requests::{OPERATION as OPERATION_BUCKETS, SESSION as SESSION_BUCKETS};
 pub(crate) use catalogue::whole::{ACTORS, HANDLE_DURATION, MAILBOX_MESSAGES, MAILBOX_WAIT};
 pub use catalogue::{CATALOGUE, spec};

@@ -155,8 +155,7 @@ impl Pending {
     /// Answers with an error of our own.
     pub(crate) fn refuse(mut self, refusal: Refusal) {
         if let Some(inner) = self.0.take() {
-            inner.count_retry(false);
-            inner.reply.answer(Err(refusal));
+            inner.refuse(refusal);
         }
     }
 
@@ -177,6 +176,15 @@ impl Pending {
 }
 
 impl Inner {
+    /// The one place where a request comes to be lost.
+    fn refuse(self, refusal: Refusal) {
+        self.count_retry(false);
+        if let Refusal::BackendLost { backend, .. } = &refusal {
+            metrics::lost(backend);
+        }
+        self.reply.answer(Err(refusal));
+    }
+
     fn count_retry(&self, ok: bool) {
         if self.retried {
             metrics::retried(&self.route.key().backend_id, ok);
@@ -196,13 +204,13 @@ impl Drop for Pending {
         let fault =
             Fault::new(FaultReason::Panic, "mcpvisor failed while it held the request; please report this");
         let budget = inner.route.limits();
-        inner.count_retry(false);
-        inner.reply.answer(Err(Refusal::BackendLost {
+        let retryable = inner.stage == Stage::NotWritten;
+        inner.refuse(Refusal::BackendLost {
             backend,
-            retryable: inner.stage == Stage::NotWritten,
+            retryable,
             fault: Arc::new(fault),
             error_count: budget.0,
             max_error_count: budget.1,
-        }));
+        });
     }
 }

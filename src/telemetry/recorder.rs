@@ -112,7 +112,34 @@ impl Counts {
 
 #[cfg(test)]
 mod tests {
-    use super::Counts;
+    use metrics_exporter_prometheus::PrometheusBuilder;
+
+    use super::{Counts, Metrics};
+
+    fn config(backends: &[&str]) -> mcpvisor_config::Config {
+        let section = |name: &&str| format!("[backends.{name}]\ncommand = \"x\"\n");
+        let text = backends.iter().map(section).collect();
+        let file = mcpvisor_config::Source::Text { name: "t.toml".into(), text };
+        let request = mcpvisor_config::LoadRequest { files: vec![file], ..Default::default() };
+        mcpvisor_config::load(request).unwrap().config
+    }
+
+    /// A backend that was removed would be shown, and alerted on, for ever; one that comes back would not be.
+    #[test]
+    fn the_backends_of_the_configuration_are_shown_until_they_are_removed() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let metrics = Metrics { handle: recorder.handle(), backends: Default::default() };
+        let shown = || metrics.backends().iter().map(|name| name.to_string()).collect::<Vec<_>>();
+        metrics::with_local_recorder(&recorder, || {
+            metrics.configured(&config(&["a", "b"]));
+            assert_eq!(shown(), ["a", "b"]);
+            metrics.forget("a");
+            assert_eq!(shown(), ["b"]);
+            metrics.configured(&config(&["a", "c"]));
+            assert_eq!(shown(), ["a", "c"]);
+        });
+        assert!(metrics.render().contains("mcpvisor_errors_limit{backend=\"c\"} 10"));
+    }
 
     #[test]
     fn status_adds_up_what_metrics_says_of_one_backend() {

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
-use crate::common::{Client, Page, Service, backend, eventually};
+use crate::common::{Ask, Client, Page, Service, backend, code, eventually};
 
 const A: (&str, &str) = ("backend", "a");
 
@@ -85,6 +85,28 @@ async fn a_process_that_is_killed_for_a_fault_did_not_end_as_ordered() {
     let page = shown(&service, "the next one leaves", |page| exits(page, "expected") == 1.0).await;
     assert_eq!(page.value("mcpvisor_exits_total", &[A, ("kind", "expected"), ("reason", "exit")]), 1.0);
     assert_eq!(exits(&page, "unexpected"), 1.0);
+}
+
+/// Requests that an operator's restart has cut short would be missing from those that were lost.
+#[tokio::test]
+async fn whoever_is_told_that_the_backend_was_lost_is_counted_whatever_the_cause() {
+    let config = backend("a", &["--fault-tools"], "");
+    let folder = tempfile::TempDir::new().unwrap();
+    let service = Service::start_in(folder, &config, &["gateway.drain_timeout=300ms"]).await;
+    let client = Client::open(&service, "a").await;
+    client.call("crash", json!({})).await;
+    let (lost, ()) = tokio::join!(client.call("sleep", json!({ "ms": 600_000 })), async {
+        service.in_flight(1).await;
+        Ask::new("POST", "/api/v1/backends/a/restart").send(&service.admin).await;
+    });
+    assert_eq!(code(&lost), -31001, "{lost}");
+    let page = service.page().await;
+    assert_eq!(page.value("mcpvisor_requests_lost_total", &[A]), 2.0);
+    assert_eq!(page.value("mcpvisor_request_errors_total", &[A, ("kind", "backend_lost")]), 2.0);
+    for side in ["client", "server"] {
+        let name = format!("mcp_{side}_operation_duration_seconds_count");
+        assert_eq!(page.sum(&name, &[A, ("error_type", "backend_lost")]), 2.0, "{side}");
+    }
 }
 
 /// A backend that is slow, and one that is asked too much, would look alike.

@@ -154,7 +154,7 @@ impl ConnectionState {
 
     /// Answers what the backend had when it was lost; what may safely be sent once more comes back.
     pub(super) fn answer_lost(&self, seen: Vec<Flight>, refusal: &Refusal) -> Vec<Pending> {
-        let (mut again, mut lost) = (Vec::new(), 0);
+        let mut again = Vec::new();
         for mut flight in seen {
             self.record(&flight, "backend_lost");
             if flight.cancelled {
@@ -165,11 +165,9 @@ impl ConnectionState {
             } else if self.is_safe(&flight.pending) && flight.pending.retry() {
                 again.push(flight.pending);
             } else {
-                lost += 1;
                 flight.pending.refuse(refusal.clone());
             }
         }
-        self.metrics.lost(lost);
         again
     }
 

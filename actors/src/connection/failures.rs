@@ -83,7 +83,6 @@ impl ConnectionState {
 
     /// Answered as lost while the connection lives on.
     pub(super) fn lose(&mut self, flight: Flight, fault: &Arc<Fault>) {
-        self.metrics.lost(1);
         flight.pending.refuse(self.lost_alone(fault));
     }
 

@@ -93,6 +93,7 @@ impl ConnectionState {
             self.cancel_at_backend(wire, "the connection is being closed");
         }
         let (seen, unseen) = self.in_flight.take();
+        seen.iter().for_each(|flight| self.record(flight, refusal.kind()));
         for pending in seen.into_iter().map(|flight| flight.pending).chain(unseen) {
             pending.refuse(refusal.clone());
         }
@@ -138,6 +139,7 @@ impl ConnectionState {
         let (seen, unseen) = self.in_flight.take();
         let fault = Arc::new(Fault::new(FaultReason::Exit, "it was given up"));
         for flight in seen {
+            self.record(&flight, "backend_lost");
             flight.pending.refuse(self.lost(&fault));
         }
         self.give_back(unseen);

@@ -39,7 +39,6 @@ struct Handles {
     standing: StandingGauges,
     client_session: Histogram,
     queue_wait: Histogram,
-    lost: Counter,
     to_backend: Counter,
     to_client: Counter,
     noise: Counter,
@@ -84,8 +83,9 @@ impl BackendMetrics {
         let histogram = |spec: &MetricSpec| histogram_of(spec, Some(backend));
         let in_flight = gauges(&requests::IN_FLIGHT);
         let bytes = counters(&requests::BYTES);
-        // Counted by `retried`, which has no handles at hand.
+        // Counted by `retried` and `lost`, which have no handles at hand.
         counters(&requests::RETRIES);
+        counters(&requests::LOST);
         Self(Arc::new(Handles {
             connections: gauges(&supervision::CONNECTIONS),
             launches: counters(&supervision::LAUNCHES),
@@ -116,7 +116,6 @@ impl BackendMetrics {
             },
             client_session: histogram(&requests::CLIENT_SESSION),
             queue_wait: histogram(&requests::QUEUE_WAIT),
-            lost: counter(&requests::LOST),
             to_backend: bytes.get(&["to_backend"]),
             to_client: bytes.get(&["to_client"]),
             noise: counter(&requests::NOISE),
@@ -196,10 +195,6 @@ impl BackendMetrics {
         self.0.evictions.increment(1);
     }
 
-    pub(crate) fn lost(&self, requests: usize) {
-        self.0.lost.increment(requests as u64);
-    }
-
     pub(crate) fn noise(&self) {
         self.0.noise.increment(1);
     }
@@ -256,6 +251,11 @@ impl Drop for PhaseGauge {
 /// Counts a retry where no handles are at hand; retries are rare.
 pub(crate) fn retried(backend: &Arc<str>, ok: bool) {
     Counters::new(&requests::RETRIES, Some(backend)).add(&[if ok { "ok" } else { "failed" }], 1);
+}
+
+/// Counts a request that was answered `backend_lost`; those are rare too.
+pub(crate) fn lost(backend: &Arc<str>) {
+    Counters::new(&requests::LOST, Some(backend)).add(&[], 1);
 }
 
 /// Seconds since 1970.
