@@ -23,6 +23,10 @@
 //! counts) is swapped or counted atomically. Policy is pure (`supervisor::machine`, `supervisor::budget`,
 //! `root::table`, `registry::backend`, …) and takes the time as an argument.
 //!
+//! Actors are ractor's in the wrapping of [`actor`], which counts what is in their mailboxes. What is counted at all stands in
+//! [`metrics`]; gauges that time alone can change are added up when somebody looks ([`Launcher::measure`]), and what processes
+//! use is looked at every 10 s (`children`).
+//!
 //! ```
 //! use mcpvisor_actors::{CancellationToken, Launcher};
 //! # async fn example(config: mcpvisor_actors::Config) -> Result<(), Box<dyn std::error::Error>> {
