@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::{Backoff, Limits, Pool, Secrets, Timeouts};
 
 /// `[backends.NAME]`, with every override of a section merged in.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Backend {
     /// Its name in URLs, metrics and logs.
     pub name: String,

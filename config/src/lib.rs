@@ -14,6 +14,7 @@
 //! resolve     the types of `settings` and `backend`
 //! check       what must fit together                    check/not_yet
 //! show        the effective configuration, redacted     secret
+//! diff        what a reload comes to
 //! ```
 //!
 //! ```
@@ -28,6 +29,7 @@
 
 mod backend;
 mod check;
+mod diff;
 mod environment;
 mod error;
 mod expand;
@@ -53,6 +55,7 @@ pub use backend::{
     Backend, ClientProfile, Idle, Isolation, Liveness, OnRestart, Protocol, Retry, ToolFilter, Transport,
     UpstreamKind,
 };
+pub use diff::{Change, Changed, Difference};
 pub use error::{ConfigErrors, Note, NoteKind, Problem};
 pub use load::{Loaded, load};
 pub use nearest::nearest;

@@ -1,7 +1,7 @@
 //! The effective configuration as TOML, for `mcpvisor check`. Secrets are redacted.
 
 mod backend;
-mod sections;
+pub(crate) mod sections;
 
 use toml_edit::{DocumentMut, Item, Table, Value};
 

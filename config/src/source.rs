@@ -78,6 +78,34 @@ impl LoadRequest {
         self.usual_places().into_iter().find(|path| path.is_file()).map(Source::Path).into_iter().collect()
     }
 
+    /// The same with what its files say now in their place, so that it can be loaded twice and be the same.
+    pub fn as_of_now(&self) -> Self {
+        let read = |source: Source| match source.read() {
+            Ok(text) => Source::Text { name: source.name().to_owned(), text },
+            // Loading it says why.
+            Err(_) => source,
+        };
+        let files = self.sources().into_iter().map(read).collect();
+        Self { files, search: false, ..self.clone() }
+    }
+
+    /// The files whose change changes what is loaded: those given, else every usual place, there or not.
+    pub fn watched(&self) -> Vec<PathBuf> {
+        if self.files.is_empty() && self.search {
+            return self.usual_places();
+        }
+        let path = |source: &Source| match source {
+            Source::Path(path) => Some(path.clone()),
+            Source::Text { .. } => None,
+        };
+        self.files.iter().filter_map(path).collect()
+    }
+
+    /// Whether a part of it was read once and cannot be read again, such as standard input.
+    pub fn holds_texts(&self) -> bool {
+        self.files.iter().any(|source| matches!(source, Source::Text { .. }))
+    }
+
     pub(crate) fn variable(&self, name: &str) -> Option<&str> {
         self.env.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }

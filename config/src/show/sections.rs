@@ -17,10 +17,11 @@ pub(super) fn gateway(config: &Config) -> Table {
     put(&mut table, "unified", gateway.unified);
     put(&mut table, "state_dir", config.secrets.redact(&state_dir));
     put(&mut table, "workers", number(gateway.workers));
+    put(&mut table, "reload_on_change", gateway.reload_on_change);
     table
 }
 
-pub(super) fn pool(pool: &Pool) -> Table {
+pub(crate) fn pool(pool: &Pool) -> Table {
     let mut table = Table::new();
     put(&mut table, "idle_timeout", write_duration(pool.idle_timeout));
     put(&mut table, "cleanup_interval", write_duration(pool.cleanup_interval));
@@ -41,7 +42,7 @@ pub(super) fn session(config: &Config) -> Table {
     table
 }
 
-pub(super) fn backoff(backoff: &Backoff) -> Table {
+pub(crate) fn backoff(backoff: &Backoff) -> Table {
     let mut table = Table::new();
     put(&mut table, "min", write_duration(backoff.min));
     put(&mut table, "max", write_duration(backoff.max));
@@ -49,7 +50,7 @@ pub(super) fn backoff(backoff: &Backoff) -> Table {
     table
 }
 
-pub(super) fn timeouts(timeouts: &Timeouts) -> Table {
+pub(crate) fn timeouts(timeouts: &Timeouts) -> Table {
     let mut table = Table::new();
     put(&mut table, "launch", write_duration(timeouts.launch));
     put(&mut table, "request", write_duration(timeouts.request));
@@ -64,7 +65,7 @@ pub(super) fn timeouts(timeouts: &Timeouts) -> Table {
     table
 }
 
-pub(super) fn limits(limits: &Limits) -> Table {
+pub(crate) fn limits(limits: &Limits) -> Table {
     let mut table = Table::new();
     put(&mut table, "max_sessions", number(limits.max_sessions));
     put(&mut table, "max_connections", number(limits.max_connections));

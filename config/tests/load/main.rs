@@ -3,6 +3,7 @@
 
 mod checks;
 mod defaults;
+mod difference;
 mod examples;
 mod expansion;
 mod imports;

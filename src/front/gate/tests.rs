@@ -12,6 +12,7 @@ fn gate(listen: &str, hosts: &[&str], origins: &[&str]) -> Gate {
         unified: true,
         state_dir: None,
         workers: 0,
+        reload_on_change: false,
     };
     let own = |list: &[&str]| list.iter().map(|item| (*item).to_owned()).collect();
     let auth = Auth { allowed_hosts: own(hosts), allowed_origins: own(origins), ..Auth::default() };
