@@ -21,6 +21,7 @@ mod loss;
 mod outbound;
 mod pulse;
 mod queue;
+mod reload;
 mod renewal;
 mod replay;
 mod retirement;
@@ -83,6 +84,8 @@ pub(crate) enum ConnectionMsg {
     Epitaph(Option<String>),
     /// Nothing of the transport is left; what it had to report has been reported.
     Gone,
+    /// From now on these settings hold.
+    Configure { backend: Arc<Backend>, expose_stderr: bool },
     /// Finish and close.
     Retire { cause: Retire, by: Instant },
     /// End at once.
@@ -181,7 +184,7 @@ impl Actor for Connection {
             (Source::Open(transport, seat), _) => duplex::open(transport, &backend, events, seat),
             #[cfg(test)]
             (Source::Launch(seat), Transport::Stdio { command, .. }) if command == crate::model::SCRIPTED => {
-                crate::model::open(&args.route, &myself, events, seat);
+                crate::model::open(&args.route, &backend, &myself, events, seat);
             }
             (Source::Launch(seat), Transport::Stdio { .. }) => {
                 let launch = Launch { session, backend, instance: args.instance, sweeper: args.sweeper };
@@ -240,6 +243,7 @@ impl Actor for Connection {
             ConnectionMsg::GraceOver => state.last_words(),
             ConnectionMsg::Epitaph(stderr) => state.die(stderr),
             ConnectionMsg::Gone => state.gone(),
+            ConnectionMsg::Configure { backend, expose_stderr } => state.configure(backend, expose_stderr),
             ConnectionMsg::Retire { cause, by } => state.retire(cause, by),
             ConnectionMsg::Kill => state.kill(),
             #[cfg(test)]

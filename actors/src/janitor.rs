@@ -1,11 +1,11 @@
 //! The clean-up tick.
 //!
 //! * Owns: one timer per distinct cleanup interval.
-//! * Receives: its own ticks.
+//! * Receives: its own ticks; the intervals of another configuration.
 //! * Sends: `CleanUp` to the Registry, which evicts what [`due`] says.
 //! * Dies when: a bug makes it; the Root starts another.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,7 +43,8 @@ impl Seen {
             phase,
             busy: usage.in_flight() + usage.queued() > 0,
             idle_for: now.saturating_duration_since(usage.last_used()),
-            streaming: place.keep_while_streaming && route.listeners().iter().any(Route::is_stream_open),
+            streaming: place.settings.load().keep_while_streaming
+                && route.listeners().iter().any(Route::is_stream_open),
         }
     }
 }
@@ -68,19 +69,16 @@ pub(crate) fn due(seen: Seen, backend: &Backend) -> bool {
 pub(crate) struct Janitor;
 
 pub(crate) enum JanitorMsg {
-    /// The interval with this number has passed.
-    Tick(usize),
+    /// This interval has passed.
+    Tick(Duration),
+    /// From now on these intervals count.
+    Configure(Arc<Config>),
 }
 
 pub(crate) struct JanitorState {
     address: RegistryAddress,
-    rounds: Vec<Round>,
-}
-
-/// The backends whose cleanup interval is this one.
-struct Round {
-    interval: Duration,
-    _timer: Option<Timer>,
+    /// One per cleanup interval.
+    rounds: BTreeMap<Duration, Timer>,
 }
 
 impl Actor for Janitor {
@@ -94,42 +92,49 @@ impl Actor for Janitor {
         myself: ActorRef<JanitorMsg>,
         (config, address): Self::Arguments,
     ) -> Result<JanitorState, ActorProcessingErr> {
-        let mut state = JanitorState { address, rounds: rounds(&config) };
-        for number in 0..state.rounds.len() {
-            state.arm(&myself, number);
-        }
+        let mut state = JanitorState { address, rounds: BTreeMap::new() };
+        state.configure(&myself, &config);
         Ok(state)
     }
 
     async fn handle(
         &self,
         myself: ActorRef<JanitorMsg>,
-        JanitorMsg::Tick(number): JanitorMsg,
+        message: JanitorMsg,
         state: &mut JanitorState,
     ) -> Result<(), ActorProcessingErr> {
-        if let Some(round) = state.rounds.get(number) {
-            // A Registry that is being replaced is cleaned at the next tick.
-            let _ = state.address.send(RegistryMsg::CleanUp { interval: round.interval });
+        match message {
+            JanitorMsg::Tick(interval) if state.rounds.contains_key(&interval) => {
+                // A Registry that is being replaced is cleaned at the next tick.
+                let _ = state.address.send(RegistryMsg::CleanUp { interval });
+                state.rounds.insert(interval, round(&myself, interval));
+            }
+            JanitorMsg::Tick(_) => {}
+            JanitorMsg::Configure(config) => state.configure(&myself, &config),
         }
-        state.arm(&myself, number);
         Ok(())
     }
 }
 
 impl JanitorState {
-    fn arm(&mut self, myself: &ActorRef<JanitorMsg>, number: usize) {
-        if let Some(round) = self.rounds.get_mut(number) {
-            let at = Instant::now() + round.interval;
-            round._timer = Some(Timer::at(at, myself.clone(), JanitorMsg::Tick(number)));
+    /// A round that goes on is not begun anew: reloads that come again and again must not keep everything.
+    fn configure(&mut self, myself: &ActorRef<JanitorMsg>, config: &Config) {
+        let intervals = intervals(config);
+        self.rounds.retain(|interval, _| intervals.contains(interval));
+        for interval in intervals {
+            self.rounds.entry(interval).or_insert_with(|| round(myself, interval));
         }
     }
 }
 
-/// One round per distinct interval; the general one also serves what is not configured.
-fn rounds(config: &Config) -> Vec<Round> {
+fn round(myself: &ActorRef<JanitorMsg>, interval: Duration) -> Timer {
+    Timer::at(Instant::now() + interval, myself.clone(), JanitorMsg::Tick(interval))
+}
+
+/// The distinct ones; the general one also serves what is not configured.
+fn intervals(config: &Config) -> BTreeSet<Duration> {
     let own = config.backends.values().map(|backend| backend.pool.cleanup_interval);
-    let intervals: BTreeSet<_> = own.chain([config.pool.cleanup_interval]).collect();
-    intervals.into_iter().map(|interval| Round { interval, _timer: None }).collect()
+    own.chain([config.pool.cleanup_interval]).collect()
 }
 
 #[cfg(test)]
@@ -147,6 +152,31 @@ mod tests {
 
     fn idle(phase: Phase) -> Seen {
         Seen { phase, busy: false, idle_for: TIMEOUT, streaming: false }
+    }
+
+    /// Reloads that come again and again would keep everything that nobody uses.
+    #[tokio::test(start_paused = true)]
+    async fn a_round_goes_on_through_a_reload_and_others_come_and_go() {
+        let config = |settings: &str| {
+            let text =
+                format!("{settings}\n[backends.b]\ncommand = \"x\"\npool.cleanup_interval = \"10s\"\n");
+            let file = mcpvisor_config::Source::Text { name: "t.toml".into(), text };
+            let request = mcpvisor_config::LoadRequest { files: vec![file], ..Default::default() };
+            mcpvisor_config::load(request).unwrap().config
+        };
+        let (myself, _ticks) = crate::ear::ear::<JanitorMsg>().await;
+        let mut state = JanitorState { address: RegistryAddress::default(), rounds: BTreeMap::new() };
+        state.configure(&myself, &config(""));
+        let deadlines = |state: &JanitorState| {
+            state.rounds.iter().map(|(every, timer)| (every.as_secs(), timer.deadline())).collect::<Vec<_>>()
+        };
+        let before = deadlines(&state);
+        assert_eq!(before.iter().map(|(every, _)| *every).collect::<Vec<_>>(), [10, 300]);
+        tokio::time::advance(Duration::from_secs(5)).await;
+        state.configure(&myself, &config("[pool]\ncleanup_interval = \"20s\""));
+        let after = deadlines(&state);
+        assert_eq!(after.iter().map(|(every, _)| *every).collect::<Vec<_>>(), [10, 20]);
+        assert_eq!(after[0], before[0]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The public handle to the tree.
 
 mod operator;
+mod reload;
 
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -19,13 +20,16 @@ use crate::error::Refusal;
 use crate::guard::Guard;
 use crate::instance::random_instance;
 use crate::key::ConnectionKey;
+use crate::live::{Live, Settings, served, unknown_backend};
 use crate::metadata::ConnectionMetadata;
 use crate::pool::SessionConnectionPool;
 use crate::process::Sweeper;
-use crate::registry::{Hosts, RegistryAddress, RegistryArgs, RegistryMsg, Stopped, unknown_backend};
+use crate::registry::{Hosts, RegistryAddress, RegistryArgs, RegistryMsg, Stopped};
 use crate::root::{Root, RootArgs, RootMsg};
 use crate::route::{Route, RouteKind, SessionSink};
 use crate::session_record::SessionRecord;
+
+pub use reload::ReloadRefused;
 
 /// Why the tree could not be started.
 #[derive(Debug, Error)]
@@ -58,7 +62,7 @@ pub struct Launcher {
 }
 
 struct Shared {
-    config: Arc<Config>,
+    live: Arc<Live>,
     instance: Arc<str>,
     address: RegistryAddress,
     root: ActorRef<RootMsg>,
@@ -80,7 +84,7 @@ impl Launcher {
         cancel: CancellationToken,
         options: LauncherOptions,
     ) -> Result<Self, StartError> {
-        let config = config.into();
+        let live = Arc::new(Live::new(config.into()));
         let address = RegistryAddress::default();
         let instance = options.instance.unwrap_or_else(random_instance);
         let guard = match options.guard {
@@ -90,7 +94,7 @@ impl Launcher {
         let children = Children::watch();
         let (escalated, gave_up) = watch::channel(false);
         let registry = RegistryArgs {
-            config: config.clone(),
+            live: live.clone(),
             address: address.clone(),
             root: None,
             instance: instance.clone(),
@@ -102,7 +106,7 @@ impl Launcher {
         let (root, _) =
             Root::spawn(None, Root, args).await.map_err(|error| StartError::Root(error.to_string()))?;
         let cancelled = cancel.clone();
-        let shared = Shared { config, instance, address, root, guard, children, escalated: gave_up, cancel };
+        let shared = Shared { live, instance, address, root, guard, children, escalated: gave_up, cancel };
         let launcher = Self { shared: Arc::new(shared) };
         let closing = launcher.clone();
         tokio::spawn(async move {
@@ -129,10 +133,7 @@ impl Launcher {
 
     /// The names of the configured backends that are served, sorted.
     pub fn server_ids(&self) -> Vec<String> {
-        let served = self.config().backends.values().filter(|backend| !backend.disabled);
-        let mut ids: Vec<_> = served.map(|backend| backend.name.clone()).collect();
-        ids.sort();
-        ids
+        served(&self.config()).map(|backend| backend.name.clone()).collect()
     }
 
     /// Refuses new work, lets what is in flight finish within `gateway.drain_timeout`, ends every process.
@@ -146,9 +147,9 @@ impl Launcher {
         SessionConnectionPool::of(self.clone())
     }
 
-    /// What the tree runs on.
-    pub fn config(&self) -> &Arc<Config> {
-        &self.shared.config
+    /// What the tree runs on now.
+    pub fn config(&self) -> Arc<Config> {
+        self.shared.live.config()
     }
 
     /// The random name of this start; the marker of its children begins with it.
@@ -157,9 +158,8 @@ impl Launcher {
     }
 
     /// The backend of that name, if it is configured and enabled.
-    pub fn backend(&self, name: &str) -> Result<&Backend, Refusal> {
-        let backend = self.config().backends.get(name).filter(|backend| !backend.disabled);
-        backend.ok_or_else(|| unknown_backend(self.config(), &name.into()))
+    pub fn backend(&self, name: &str) -> Result<Arc<Backend>, Refusal> {
+        Ok(self.settings(name)?.load_full())
     }
 
     /// The way of a session to its connection: its own, or one that it shares, as the backend's `isolation` says.
@@ -171,10 +171,10 @@ impl Launcher {
         record: SessionRecord,
         sink: Box<dyn SessionSink>,
     ) -> Result<Route, Refusal> {
-        let backend = self.backend(backend)?;
-        let key = ConnectionKey::isolated(backend, session, &record.principal);
+        let settings = self.settings(backend)?;
+        let key = ConnectionKey::isolated(&settings.load(), session, &record.principal);
         let kind = if &*key.session_id == session { RouteKind::Session } else { RouteKind::Member };
-        Ok(Route::new(key, self.shared.address.clone(), record, kind, Some(sink), backend))
+        Ok(Route::new(key, self.shared.address.clone(), record, kind, Some(sink), settings))
     }
 
     /// A copy of what is known of every connection, sorted by key. Empty while the Registry is replaced.
@@ -232,8 +232,13 @@ impl Launcher {
         &self.shared.address
     }
 
+    fn settings(&self, name: &str) -> Result<Settings, Refusal> {
+        let settings = self.shared.live.settings(name);
+        settings.ok_or_else(|| unknown_backend(&self.config(), &name.into()))
+    }
+
     async fn open(&self, key: ConnectionKey) -> Result<ConnectionHandle, Refusal> {
-        self.backend(&key.backend_id)?;
+        self.settings(&key.backend_id)?;
         let closed = || Refusal::ShuttingDown { backend: key.backend_id.clone(), close: true };
         let (reply, route) = oneshot::channel();
         if self.shared.address.send_to_next(RegistryMsg::Open { key: key.clone(), reply }).await.is_err() {

@@ -19,6 +19,9 @@
 //! handshake from the [`SessionRecord`], tells the client what is lost, sends what waited, and publishes the
 //! new Connection.
 //!
+//! **One reload**: [`Launcher::reload`] → Root (what holds is kept outside of the actors) → Registry → each Supervisor and
+//! Connection is told what holds for it, and those that it does not suit are replaced once they are idle.
+//!
 //! There are no locks: state belongs to actors, and what many read (a published address, a status, usage
 //! counts) is swapped or counted atomically. Policy is pure (`supervisor::machine`, `supervisor::budget`,
 //! `root::table`, `registry::backend`, …) and takes the time as an argument.
@@ -52,6 +55,7 @@ mod janitor;
 mod key;
 mod launcher;
 mod link;
+mod live;
 pub mod message;
 mod metadata;
 pub mod metrics;
@@ -80,7 +84,7 @@ pub use fault::{Fault, FaultReason};
 pub use guard::run_guard;
 pub use instance::{random_instance, sweep_instances};
 pub use key::{ConnectionKey, SHARED};
-pub use launcher::{Launcher, LauncherOptions, StartError};
+pub use launcher::{Launcher, LauncherOptions, ReloadRefused, StartError};
 pub use link::duplex::OpenTransport;
 pub use metadata::{ConnectionMetadata, ConnectionState, Phase};
 pub use pending::{Answer, Exchange, ReplyStream};
@@ -89,7 +93,7 @@ pub use pool::{
     SessionConnectionPool,
 };
 pub use process::Headroom;
-pub use registry::BackendState;
+pub use registry::{BackendState, Reloaded};
 pub use route::{Attached, Route, SessionEvent, SessionSink};
 pub use session_record::{SessionRecord, Stage};
 

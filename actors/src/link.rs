@@ -19,6 +19,7 @@ mod writer;
 use std::time::Duration;
 
 use bytes::Bytes;
+use mcpvisor_config::Timeouts;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::fault::Fault;
@@ -99,6 +100,9 @@ pub(crate) trait Link: Send + 'static {
 
     /// The answer to this request is no longer wanted.
     fn abort(&mut self, _request: u64) {}
+
+    /// Other times from now on, as far as it is not opened with them.
+    fn configure(&mut self, _timeouts: &Timeouts) {}
 
     /// Starts an orderly end: the ladder for a process, DELETE for an upstream.
     fn close(&mut self);

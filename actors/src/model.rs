@@ -1,7 +1,7 @@
 //! The tree as a whole, against scripted children and in virtual time: thousands of storms, each of which can be repeated.
 //!
 //! ```text
-//! storm       the driver: clients, operators, bugs; one operation after the other, as the dice say
+//! storm       the driver: clients, operators, reloads, bugs; one operation after the other, as the dice say
 //!  ├─ session       a client: its route, its requests
 //!  └─ Launcher      the real Root, Registry, Supervisors and Connections
 //!       └─ child    the link of a scripted child (`life`, `talk`, `script`)
@@ -89,6 +89,18 @@ fn panics_of_the_registry() {
 #[test]
 fn transports_of_others() {
     storms(Sky { orders: true, errors: true, transports: true, ..Sky::default() });
+}
+
+/// Another configuration would lose an answer, leave a server of before behind, or start one that is gone.
+#[test]
+fn reloads_at_any_time() {
+    storms(Sky { orders: true, reloads: true, ..Sky::default() });
+}
+
+/// A configuration would be forgotten with the Registry that was told of it.
+#[test]
+fn reloads_while_the_registry_fails() {
+    storms(Sky { reloads: true, panics: true, registry_panics: true, ..Sky::default() });
 }
 
 /// Nobody could look at a storm that went wrong a second time.

@@ -147,7 +147,7 @@ impl SessionConnectionPool {
     }
 
     /// What it runs on.
-    pub fn config(&self) -> &Arc<Config> {
+    pub fn config(&self) -> Arc<Config> {
         self.launcher.config()
     }
 }

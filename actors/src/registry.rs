@@ -3,7 +3,7 @@
 //!
 //! * Owns: one entry per key (its Supervisor, its route), one pure entry per backend (launch tickets), the links of
 //!   processes that are kept in reserve.
-//! * Receives: attach, requests that found no Supervisor, tickets, the clean-up tick, drain; what spares report.
+//! * Receives: attach, requests that found no Supervisor, tickets, the clean-up tick, reload, drain; what spares report.
 //! * Sends: work and spares to Supervisors; the news to the Root that the last key is gone.
 //! * Dies when: a bug makes it; the Root starts another, and sessions launch anew at their next request.
 //!
@@ -19,6 +19,7 @@ mod keys;
 mod launches;
 mod list;
 mod operator;
+mod reload;
 mod spares;
 mod standing;
 
@@ -26,7 +27,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mcpvisor_config::Config;
+use mcpvisor_config::Difference;
 use ractor::{ActorId, ActorProcessingErr, SupervisionEvent};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -36,6 +37,7 @@ use crate::error::{EndCause, Refusal};
 use crate::janitor;
 use crate::key::ConnectionKey;
 use crate::link::duplex::OpenTransport;
+use crate::live::{Live, served};
 use crate::metadata::ConnectionMetadata;
 use crate::pending::Pending;
 use crate::process::Sweeper;
@@ -49,9 +51,9 @@ pub(crate) use backend::{News, Start};
 use drain::Drain;
 use entry::Entry;
 pub(crate) use hosts::Hosts;
-pub(crate) use keys::unknown_backend;
 pub use list::BackendState;
 pub(crate) use operator::{Order, Stopped};
+pub use reload::Reloaded;
 use spares::Kept;
 pub(crate) use spares::SpareMsg;
 
@@ -100,6 +102,8 @@ pub(crate) enum RegistryMsg {
     MayEnd { key: ConnectionKey, supervisor: ActorId },
     /// This cleanup interval has passed, for the backends that have it.
     CleanUp { interval: Duration },
+    /// Another configuration holds. `difference`: to the one before.
+    Reload { difference: Box<Difference>, reply: oneshot::Sender<Reloaded> },
     /// What is known of every key, sorted.
     List { reply: oneshot::Sender<Vec<ConnectionMetadata>> },
     /// How every backend stands, sorted.
@@ -117,7 +121,7 @@ pub(crate) enum RegistryMsg {
 
 #[derive(Clone)]
 pub(crate) struct RegistryArgs {
-    pub(crate) config: Arc<Config>,
+    pub(crate) live: Arc<Live>,
     pub(crate) address: RegistryAddress,
     pub(crate) root: Option<ActorRef<RootMsg>>,
     pub(crate) instance: Arc<str>,
@@ -150,9 +154,9 @@ impl Actor for Registry {
         myself: ActorRef<RegistryMsg>,
         args: RegistryArgs,
     ) -> Result<RegistryState, ActorProcessingErr> {
-        let enabled = args.config.backends.values().filter(|backend| !backend.disabled);
+        let config = args.live.config();
         let backends: HashMap<Arc<str>, _> =
-            enabled.map(|backend| (Arc::from(&*backend.name), BackendEntry::new(backend))).collect();
+            served(&config).map(|backend| (Arc::from(&*backend.name), BackendEntry::new(backend))).collect();
         crate::metrics::start_at_zero();
         let (entries, keys, reserve) = Default::default();
         let hosts = args.hosts.clone();
@@ -214,6 +218,7 @@ impl Actor for Registry {
             }
             RegistryMsg::MayEnd { key, supervisor } => state.may_end(&key, supervisor),
             RegistryMsg::CleanUp { interval } => state.clean_up(interval),
+            RegistryMsg::Reload { difference, reply } => drop(reply.send(state.reload(&difference))),
             RegistryMsg::List { reply } => drop(reply.send(state.list())),
             RegistryMsg::Backends { reply } => drop(reply.send(state.backend_states())),
             RegistryMsg::Alive { reply } => drop(reply.send(())),
@@ -285,8 +290,9 @@ impl RegistryState {
         self.hosts.forget_unused(|key| self.entries.contains_key(key));
         self.keep_all_spares();
         for entry in self.entries.values() {
-            let turn = entry.backend.pool.cleanup_interval == interval;
-            if turn && janitor::due(entry.seen(), &entry.backend) {
+            let backend = &entry.configured.backend;
+            let turn = backend.pool.cleanup_interval == interval;
+            if turn && janitor::due(entry.seen(), backend) {
                 tell(&entry.supervisor, SupervisorMsg::Evict);
             }
         }

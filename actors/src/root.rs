@@ -1,7 +1,7 @@
 //! The root of the tree.
 //!
 //! * Owns: the table of live incarnations (one per key at most), the Registry, the Janitor.
-//! * Receives: claims for a key or for a spare, the end of an incarnation, the order to drain.
+//! * Receives: claims for a key or for a spare, the end of an incarnation, the orders to reload and to drain.
 //! * Sends: seats to Supervisors, and to the Registry for its spares; the news that an incarnation is gone.
 //! * Dies when: the service ends, or the Registry fails more than [`RESTARTS`] times in [`WINDOW`]: then
 //!   the embedding program is told to give up (exit code 70).
@@ -17,10 +17,12 @@ use ractor::{ActorProcessingErr, SupervisionEvent};
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
+use mcpvisor_config::{Config, Difference};
+
 use crate::actor::{Actor, ActorKind, ActorRef};
 use crate::janitor::{Janitor, JanitorMsg};
 use crate::key::ConnectionKey;
-use crate::registry::{Registry, RegistryAddress, RegistryArgs, RegistryMsg, SpareMsg};
+use crate::registry::{Registry, RegistryAddress, RegistryArgs, RegistryMsg, Reloaded, SpareMsg};
 use crate::supervisor::SupervisorMsg;
 use table::Table;
 
@@ -41,6 +43,8 @@ pub(crate) enum RootMsg {
     TakeOver { spare: u64, seat: Seat, supervisor: ActorRef<SupervisorMsg> },
     /// An incarnation and all its processes are gone.
     Gone { incarnation: u64 },
+    /// Another configuration. `None`: the service ends, and nothing has changed.
+    Reload { config: Arc<Config>, reply: oneshot::Sender<Option<Reloaded>> },
     /// No new work; everything retired by `deadline`. `done` when nothing lives any more.
     Drain { deadline: Instant, close: bool, done: oneshot::Sender<()> },
     /// The Registry has no keys left.
@@ -133,6 +137,7 @@ impl Actor for Root {
                 }
                 grant(&myself, freed.next);
             }
+            RootMsg::Reload { config, reply } => state.reload(config, reply),
             RootMsg::Drain { deadline, close, done } => state.drain(deadline, close, done),
             RootMsg::Empty => {
                 if let Some(drain) = &mut state.draining {
@@ -182,7 +187,7 @@ impl RootState {
     }
 
     async fn start_janitor(&mut self, myself: &ActorRef<RootMsg>) -> Result<(), ActorProcessingErr> {
-        let args = (self.args.registry.config.clone(), self.args.address.clone());
+        let args = (self.args.registry.live.config(), self.args.address.clone());
         let (janitor, _) = Janitor::spawn_linked(None, Janitor, args, myself.get_cell()).await?;
         self.janitor = Some(janitor);
         Ok(())
@@ -213,6 +218,26 @@ impl RootState {
         }
         crate::metrics::actor_failed(ActorKind::Registry);
         self.start_registry(myself).await
+    }
+
+    /// One after the other. It holds for a Registry that is started from here on too, whatever becomes of this one.
+    fn reload(&mut self, config: Arc<Config>, reply: oneshot::Sender<Option<Reloaded>>) {
+        if self.draining.is_some() {
+            let _ = reply.send(None);
+            return;
+        }
+        let live = &self.args.registry.live;
+        let difference = Box::new(Difference::between(&live.config(), &config));
+        live.set(config.clone());
+        if let Some(janitor) = &self.janitor {
+            let _ = janitor.send_message(JanitorMsg::Configure(config));
+        }
+        let (done, reloaded) = oneshot::channel();
+        if let Some(registry) = &self.registry {
+            // One that has failed is replaced, and what was connected is not.
+            let _ = registry.send_message(RegistryMsg::Reload { difference, reply: done });
+        }
+        tokio::spawn(async move { reply.send(Some(reloaded.await.unwrap_or_default())) });
     }
 
     fn drain(&mut self, deadline: Instant, close: bool, done: oneshot::Sender<()>) {

@@ -13,7 +13,6 @@ use std::sync::{Arc, OnceLock};
 
 use arc_swap::{ArcSwap, Guard};
 use bytes::Bytes;
-use mcpvisor_config::Backend;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -21,6 +20,7 @@ use crate::connection::Loss;
 use crate::error::{EndCause, Refusal};
 use crate::fault::{Fault, FaultReason};
 use crate::key::ConnectionKey;
+use crate::live::Settings;
 use crate::message::Envelope;
 use crate::pending::{Exchange, Pending, Reply};
 use crate::registry::{RegistryAddress, RegistryMsg};
@@ -81,7 +81,7 @@ impl Route {
         record: SessionRecord,
         kind: RouteKind,
         sink: Option<Box<dyn SessionSink>>,
-        backend: &Backend,
+        settings: Settings,
     ) -> Self {
         Self(Arc::new(Inner {
             key,
@@ -89,16 +89,16 @@ impl Route {
             kind,
             record: ArcSwap::from_pointee(record),
             sink,
-            place: ArcSwap::from_pointee(Place::new(backend)),
+            place: ArcSwap::from_pointee(Place::new(settings)),
             stream_open: false.into(),
             ended: OnceLock::new(),
         }))
     }
 
     /// A route that is nobody's session: mcpvisor shakes hands for itself.
-    pub(crate) fn own(key: ConnectionKey, registry: RegistryAddress, backend: &Backend) -> Self {
-        let initialize = crate::connection::own_initialize(backend);
-        Self::new(key, registry, SessionRecord::new("", initialize), RouteKind::Own, None, backend)
+    pub(crate) fn own(key: ConnectionKey, registry: RegistryAddress, settings: Settings) -> Self {
+        let initialize = crate::connection::own_initialize(&settings.load());
+        Self::new(key, registry, SessionRecord::new("", initialize), RouteKind::Own, None, settings)
     }
 
     /// A session that leads nowhere.
@@ -109,7 +109,8 @@ impl Route {
         let request = mcpvisor_config::LoadRequest { files: vec![file], ..Default::default() };
         let config = mcpvisor_config::load(request).unwrap_or_else(|errors| panic!("{errors}")).config;
         let (key, record) = (ConnectionKey::new("b", "s"), SessionRecord::default());
-        Self::new(key, RegistryAddress::default(), record, RouteKind::Session, None, &config.backends["b"])
+        let settings = crate::live::settings(config.backends["b"].clone());
+        Self::new(key, RegistryAddress::default(), record, RouteKind::Session, None, settings)
     }
 
     /// The connection that this leads to.
@@ -144,9 +145,11 @@ impl Route {
     pub fn request(&self, message: Envelope) -> oneshot::Receiver<Exchange> {
         let (reply, exchange) = Reply::new();
         let now = Instant::now();
-        let timeouts = &self.place().timeouts;
+        let place = self.place();
+        let settings = place.settings.load();
+        let timeouts = &settings.timeouts;
         let (deadline, last) = (now + timeouts.request, now + timeouts.request_max.max(timeouts.request));
-        self.place().usage.request(now);
+        place.usage.request(now);
         self.dispatch(Pending::new(message, reply, self.clone(), deadline, last));
         exchange
     }
@@ -155,7 +158,7 @@ impl Route {
     pub fn set_stream_open(&self, open: bool) {
         let place = self.place();
         let was_open = self.0.stream_open.swap(open, Relaxed);
-        if was_open && place.keep_while_streaming {
+        if was_open && place.settings.load().keep_while_streaming {
             // It was a use, and has lasted until now: a client that is about to open the next finds its server.
             place.usage.touch(Instant::now());
         }
@@ -283,6 +286,11 @@ impl Route {
         }
     }
 
+    /// The cause noted last, if it was not told yet.
+    pub(crate) fn loss(&self) -> Option<Arc<Loss>> {
+        self.place().loss.load_full()
+    }
+
     /// What is to be told of it, once.
     pub(crate) fn loss_to_tell(&self) -> Option<Arc<Loss>> {
         self.place().loss.swap(None)
@@ -292,6 +300,6 @@ impl Route {
     pub(crate) fn limits(&self) -> (u32, u32) {
         let place = self.place();
         let errors = place.status.load().as_ref().map_or(0, |status| status.error_count);
-        (errors, place.max_error_count)
+        (errors, place.settings.load().pool.max_error_count)
     }
 }

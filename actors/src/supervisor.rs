@@ -19,16 +19,15 @@ mod machine;
 mod orders;
 mod owed;
 mod refusals;
+mod reload;
 mod requests;
 mod session_end;
 mod spare;
 mod waiting_room;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use mcpvisor_config::Backend;
 use ractor::{ActorProcessingErr, SupervisionEvent};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -52,6 +51,7 @@ pub(crate) use machine::Retire;
 use machine::{Event, Machine};
 pub(crate) use orders::SWEEP;
 use owed::OwedRestart;
+pub(crate) use reload::Configured;
 pub(crate) use waiting_room::Waiting;
 use waiting_room::WaitingRoom;
 
@@ -107,6 +107,8 @@ pub(crate) enum SupervisorMsg {
     Evict,
     /// The Supervisor before this one failed.
     Resume,
+    /// From now on this holds.
+    Configure(Configured),
     /// Another incarnation, uncounted: by hand, or because a reload changed the backend.
     Restart { by_hand: bool },
     /// An operator stopped the backend: finish and go, the session lives on.
@@ -130,19 +132,14 @@ pub(crate) enum SupervisorMsg {
 
 pub(crate) struct SupervisorArgs {
     pub(crate) route: Route,
-    pub(crate) backend: Arc<Backend>,
+    pub(crate) configured: Configured,
     pub(crate) root: ActorRef<RootMsg>,
     pub(crate) registry: ActorRef<RegistryMsg>,
     pub(crate) instance: Arc<str>,
     pub(crate) sweeper: Sweeper,
     pub(crate) metrics: BackendMetrics,
-    pub(crate) expose_stderr: bool,
-    /// How long requests in flight may finish before a restart by hand or the stop of the backend.
-    pub(crate) drain_timeout: Duration,
     /// An open transport to use first.
     pub(crate) transport: Option<OpenTransport>,
-    /// Whether the configuration says how to launch it.
-    pub(crate) launchable: bool,
 }
 
 pub(crate) struct Supervisor;
@@ -184,10 +181,11 @@ impl Actor for Supervisor {
     ) -> Result<SupervisorState, ActorProcessingErr> {
         let established = args.route.is_established();
         let budget = args.route.record().budget.clone();
-        let machine = Machine::new(args.backend.pool, args.backend.backoff, established, budget);
+        let backend = &args.configured.backend;
+        let machine = Machine::new(backend.pool, backend.backoff, established, budget);
         let mut state = SupervisorState {
             machine: if args.route.is_own() { machine.lasting() } else { machine },
-            room: WaitingRoom::new(args.backend.limits.max_queued),
+            room: WaitingRoom::new(backend.limits.max_queued),
             args,
             attached: Vec::new(),
             launch: None,
@@ -257,6 +255,7 @@ impl Actor for Supervisor {
             }
             SupervisorMsg::Evict => state.evict(&myself),
             SupervisorMsg::Resume => state.resume(&myself),
+            SupervisorMsg::Configure(configured) => state.configure(configured),
             SupervisorMsg::Restart { by_hand } => state.restart(&myself, by_hand),
             SupervisorMsg::Stop => state.on(&myself, Event::Stop),
             SupervisorMsg::Start => state.on(&myself, Event::Start),

@@ -109,6 +109,7 @@ mod tests {
             (Some(Loss::Idle), "was closed because nobody used it, and started again"),
             (Some(Loss::Limit), "was stopped after too many errors, and started again"),
             (Some(Loss::Restart), "was restarted by hand"),
+            (Some(Loss::Reload), "was replaced, since its configuration has changed"),
             (Some(Loss::Stop), "was stopped by an operator, and started again"),
             (Some(Loss::Upstream), "no longer knew the session, and was given a new one"),
         ];

@@ -63,6 +63,14 @@ impl Liveness {
         }
     }
 
+    /// Other settings from now on; what was missed stays missed.
+    pub(super) fn configure(&mut self, backend: &Backend) {
+        let timeouts = &backend.timeouts;
+        self.on = backend.liveness == Setting::On;
+        self.due = self.due.checked_sub(self.heartbeat).unwrap_or(self.due) + timeouts.heartbeat;
+        (self.heartbeat, self.missed_pings) = (timeouts.heartbeat, timeouts.missed_pings);
+    }
+
     /// The backend has said something. It comes with every message, so this is all that it costs.
     pub(super) fn heard(&mut self, now: Instant) {
         self.excuse(now);

@@ -16,6 +16,8 @@ pub(crate) enum Loss {
     Limit,
     /// It was restarted, or replaced, by hand.
     Restart,
+    /// The configuration of the backend has changed.
+    Reload,
     /// An operator stopped the backend.
     Stop,
     /// The upstream no longer knew its session.
@@ -30,6 +32,7 @@ impl Loss {
             Self::Idle => "idle",
             Self::Limit => "limit",
             Self::Restart => "restart",
+            Self::Reload => "reload",
             Self::Stop => "stopped_by_operator",
             Self::Upstream => "session_lost",
         }
@@ -44,6 +47,7 @@ impl fmt::Display for Loss {
             Self::Idle => f.write_str("was closed because nobody used it, and started again"),
             Self::Limit => f.write_str("was stopped after too many errors, and started again"),
             Self::Restart => f.write_str("was restarted by hand"),
+            Self::Reload => f.write_str("was replaced, since its configuration has changed"),
             Self::Stop => f.write_str("was stopped by an operator, and started again"),
             Self::Upstream => f.write_str("no longer knew the session, and was given a new one"),
         }

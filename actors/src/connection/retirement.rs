@@ -84,7 +84,10 @@ impl ConnectionState {
                 self.lost(&Arc::new(Fault::new(FaultReason::External, text)))
             }
             Retire::Restart => {
-                let text = "it was restarted by hand before it had answered";
+                let text = match self.route.loss().as_deref() {
+                    Some(Loss::Reload) => "it was replaced by a reload before it had answered",
+                    _ => "it was restarted by hand before it had answered",
+                };
                 self.lost(&Arc::new(Fault::new(FaultReason::Exit, text)))
             }
         };

@@ -32,10 +32,11 @@ async fn world() -> World {
     let file = File::Text { name: "t.toml".into(), text };
     let loaded = mcpvisor_config::load(LoadRequest { files: vec![file], ..LoadRequest::default() }).unwrap();
     let backend = Arc::new(loaded.config.backends["b"].clone());
+    let settings = crate::live::settings(loaded.config.backends["b"].clone());
     let (root, gone) = ear::<RootMsg>().await;
     let (supervisor, mut told) = ear::<SupervisorMsg>().await;
     let args = ConnectionArgs {
-        route: Route::own(ConnectionKey::new("b", "s"), RegistryAddress::default(), &backend),
+        route: Route::own(ConnectionKey::new("b", "s"), RegistryAddress::default(), settings),
         supervisor,
         instance: crate::random_instance(), // a sweep of one test must not end what belongs to another
         sweeper: Sweeper::new(),

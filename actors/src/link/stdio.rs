@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use mcpvisor_config::{Backend, Transport};
+use mcpvisor_config::{Backend, Timeouts, Transport};
 use tokio::net::unix::pipe;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::AbortHandle;
@@ -68,7 +68,7 @@ pub(crate) fn open(launch: Launch, events: Events, seat: Seat) {
             reader: tokio::spawn(read(spawned.stdout, limits.max_message_bytes, events.clone()))
                 .abort_handle(),
             stderr: stderr::spawn(spawned.stderr, name.clone(), launch.session, pid),
-            ladder: Order::Ladder { stdin_grace: timeouts.stdin_grace, term_grace: timeouts.term_grace },
+            ladder: ladder(timeouts),
         };
         // Not delivered: the link is dropped, its orders close, and the child is killed below.
         events.report(LinkEvent::Open { link: Box::new(link), pid: Some(pid) });
@@ -84,6 +84,10 @@ pub(crate) fn open(launch: Launch, events: Events, seat: Seat) {
         children.gone(incarnation, gone.cpu_seconds);
         seat.leave(gone.swept);
     });
+}
+
+fn ladder(timeouts: &Timeouts) -> Order {
+    Order::Ladder { stdin_grace: timeouts.stdin_grace, term_grace: timeouts.term_grace }
 }
 
 fn spec(launch: &Launch, seat: &Seat) -> Spec {
@@ -173,6 +177,13 @@ impl Link for StdioLink {
 
     fn resume(&mut self) -> Result<Vec<u64>, Fault> {
         self.writer.as_mut().map_or(Ok(Vec::new()), Writer::resume)
+    }
+
+    fn configure(&mut self, timeouts: &Timeouts) {
+        self.ladder = ladder(timeouts);
+        if let Some(writer) = &mut self.writer {
+            writer.configure(timeouts.write);
+        }
     }
 
     fn close(&mut self) {

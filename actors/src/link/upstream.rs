@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use mcpvisor_config::{Backend, Transport};
+use mcpvisor_config::{Backend, Timeouts, Transport};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::http::{HttpLink, HttpSpec, PostFailure, Upstream};
@@ -36,7 +36,7 @@ pub(crate) fn open(backend: &Backend, events: Events, seat: Seat) {
     };
     let reports = events.clone();
     let opened = HttpLink::new(spec, move |report| translate(&reports, report));
-    let close_within = backend.timeouts.stdin_grace + backend.timeouts.term_grace;
+    let close_within = close_within(&backend.timeouts);
     events.report(match opened {
         Ok(http) => {
             let link = UpstreamLink { http: Some(http), seat: Some(seat), close_within };
@@ -44,6 +44,10 @@ pub(crate) fn open(backend: &Backend, events: Events, seat: Seat) {
         }
         Err(error) => LinkEvent::OpenFailed(Fault::new(FaultReason::HttpConnect, error.to_string()).fatal()),
     });
+}
+
+fn close_within(timeouts: &Timeouts) -> Duration {
+    timeouts.stdin_grace + timeouts.term_grace
 }
 
 fn translate(events: &Events, report: Upstream) {
@@ -142,6 +146,10 @@ impl Link for UpstreamLink {
         if let Some(http) = &mut self.http {
             http.abort(request);
         }
+    }
+
+    fn configure(&mut self, timeouts: &Timeouts) {
+        self.close_within = close_within(timeouts);
     }
 
     fn close(&mut self) {

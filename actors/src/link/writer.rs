@@ -41,6 +41,11 @@ impl Writer {
         Self { pipe, events, queue: VecDeque::new(), queued_bytes: 0, max_bytes, stall, waiter: None }
     }
 
+    /// Another patience from now on.
+    pub(crate) fn configure(&mut self, stall: Duration) {
+        self.stall = stall;
+    }
+
     /// Sends one message as one line.
     pub(crate) fn send(&mut self, message: &Bytes, request: Option<u64>) -> Sent {
         let mut line = Line { bytes: to_line(message), request };

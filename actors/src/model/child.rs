@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
+use mcpvisor_config::Backend;
 use tokio::sync::mpsc;
 
 use super::ledger::ledger;
@@ -28,8 +29,14 @@ pub(super) enum Input {
 }
 
 /// In place of starting a process.
-pub(crate) fn open(route: &Route, connection: &ActorRef<ConnectionMsg>, events: Events, seat: Seat) {
-    let script = ledger(|ledger| ledger.born(route, seat.incarnation(), connection));
+pub(crate) fn open(
+    route: &Route,
+    backend: &Backend,
+    connection: &ActorRef<ConnectionMsg>,
+    events: Events,
+    seat: Seat,
+) {
+    let script = ledger(|ledger| ledger.born(route, seat.incarnation(), connection, backend));
     tokio::spawn(Life::new(script, events, seat).run());
 }
 

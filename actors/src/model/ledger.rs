@@ -9,13 +9,16 @@ mod requests;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
 
 use bytes::Bytes;
+use mcpvisor_config::{Backend, Config, Transport};
 use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::reckoning::Reckoning;
 use super::session::Question;
+use super::world::{BACKENDS, DRAIN, REQUEST};
 use crate::actor::ActorRef;
 use crate::connection::ConnectionMsg;
 use crate::error::Refusal;
@@ -32,6 +35,12 @@ thread_local! {
 pub(super) fn ledger<R>(write: impl FnOnce(&mut Ledger) -> R) -> R {
     LEDGER.with_borrow_mut(write)
 }
+
+/// Another configuration has come to everybody within this time.
+const CONFIGURED: Duration = Duration::from_millis(10);
+
+/// What it replaces has ended within this time: what is in flight may finish, and orders may come in between.
+const REPLACED: Duration = DRAIN.saturating_mul(2).saturating_add(REQUEST);
 
 /// What an attach came to, and the route that it gave.
 type Opened = Result<(Attached, Option<Route>), Refusal>;
@@ -55,6 +64,8 @@ pub(super) struct Ledger {
     pub(super) ended: Vec<usize>,
     /// Attaches that were answered, and are not dealt with yet.
     pub(super) attached: Vec<(usize, Opened)>,
+    /// With what children of a backend are launched, if at all, and since when.
+    configured: BTreeMap<String, (Option<Transport>, Instant)>,
     /// Links that are gone: whoever waited for an answer over one of them has to get it until then.
     orphaned: Vec<(Instant, u64)>,
     trace: u64,
@@ -69,6 +80,8 @@ pub(super) struct Child {
     pub(super) name: String,
     pub(super) key: ConnectionKey,
     pub(super) connection: ActorRef<ConnectionMsg>,
+    /// With what it was launched.
+    transport: Transport,
     /// Who launched it.
     supervisor: Option<ractor::ActorId>,
     reckoning: usize,
@@ -105,6 +118,7 @@ impl Ledger {
             questions: Vec::new(),
             ended: Vec::new(),
             attached: Vec::new(),
+            configured: BTreeMap::new(),
             orphaned: Vec::new(),
             trace: 0,
             events: 0,
@@ -123,6 +137,42 @@ impl Ledger {
         self.note(format_args!("WRONG: {what}"));
         let at = self.started.elapsed().as_millis();
         self.wrongs.push(format!("at {at} ms: {what}"));
+    }
+
+    /// Another configuration is on its way to everybody.
+    pub(super) fn configure(&mut self, config: &Config) {
+        let now = Instant::now();
+        for name in BACKENDS {
+            let transport = config.backends.get(name).map(|backend| backend.transport.clone());
+            let known = self.configured.entry(name.to_owned()).or_insert((None, now));
+            if known.0 != transport {
+                *known = (transport, now);
+            }
+        }
+    }
+
+    /// A child is launched as it was configured, or as it is.
+    fn check_configured(&mut self, backend: &Backend) {
+        let Some((wanted, since)) = self.configured.get(&backend.name) else { return };
+        if wanted.as_ref() != Some(&backend.transport) && since.elapsed() > CONFIGURED {
+            let (name, since) = (&backend.name, since.elapsed());
+            self.wrong(format!("{name} is launched as it was configured {since:?} before"));
+        }
+    }
+
+    /// What was launched otherwise than is configured has had its time to finish.
+    pub(super) fn check_replaced(&mut self) {
+        let late = |number: &&u64| {
+            let child = self.children.get(number)?;
+            let (wanted, since) = self.configured.get(&*child.key.backend_id)?;
+            let differs = wanted.as_ref() != Some(&child.transport);
+            (differs && since.elapsed() > REPLACED).then_some(())
+        };
+        let late: Vec<u64> = self.live.values().filter(|number| late(number).is_some()).copied().collect();
+        for number in late {
+            let name = self.name(number);
+            self.wrong(format!("{name} still lives, and is configured no longer"));
+        }
     }
 
     /// Something happened. What happens in the same moment may do so in any order.

@@ -2,6 +2,7 @@
 
 mod aftermath;
 mod operations;
+mod reloads;
 mod transports;
 
 use tokio::time::Instant;
@@ -11,7 +12,7 @@ use super::dice::Dice;
 use super::ledger::{Ledger, ledger};
 use super::recorder::Counts;
 use super::session::Session;
-use super::world;
+use super::world::{self, World};
 use crate::actor::ActorRef;
 use crate::connection::ConnectionMsg;
 use crate::launcher::Launcher;
@@ -30,6 +31,8 @@ pub(super) struct Sky {
     pub(super) registry_panics: bool,
     /// Transports that somebody else has opened.
     pub(super) transports: bool,
+    /// Other configurations.
+    pub(super) reloads: bool,
 }
 
 /// What is left of a storm for its test.
@@ -53,6 +56,7 @@ pub(super) struct Storm {
     sessions: Vec<Session>,
     /// The Root gives up at the fourth failure of the Registry within ten seconds.
     registry_panics: Vec<Instant>,
+    world: World,
 }
 
 /// A storm in a world of its own.
@@ -65,8 +69,14 @@ pub(super) fn storm(seed: u64, sky: Sky) -> Report {
         Ledger::begin(seed);
         let launcher = Launcher::new(world::config(), CancellationToken::new()).await;
         let launcher = launcher.unwrap_or_else(|error| panic!("{error}"));
-        let mut storm =
-            Storm { dice: Dice::new(seed), sky, launcher, sessions: Vec::new(), registry_panics: Vec::new() };
+        let mut storm = Storm {
+            dice: Dice::new(seed),
+            sky,
+            launcher,
+            sessions: Vec::new(),
+            registry_panics: Vec::new(),
+            world: World::default(),
+        };
         // Most are short: what goes wrong in a few steps is easily understood.
         for _ in 0..5 + storm.dice.below(60) {
             storm.happen().await;
@@ -114,6 +124,7 @@ impl Storm {
         ledger(|ledger| {
             ledger.check_orphaned();
             ledger.check_overdue();
+            ledger.check_replaced();
             for at in 0..ledger.reckonings.len() {
                 let key = ledger.reckonings[at].route.key().clone();
                 // The ends of transports that others have opened are not in the ledger; nobody counts against a session

@@ -1,9 +1,10 @@
 //! The configuration of the storms: small bounds and short times, so that they are met often.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use mcpvisor_config::{Config, LoadRequest, Pool, Source};
+use mcpvisor_config::{Config, LoadRequest, Pool, Source, Transport};
 
 use super::script::{FAIR, MOODY, POOR, Temper};
 
@@ -97,6 +98,50 @@ command = "scripted"
 liveness = "off"
 on_restart = "end_session"
 "#;
+
+/// What reloads have made of the configuration.
+#[derive(Debug, Clone, Default)]
+pub(super) struct World {
+    commands: BTreeMap<&'static str, u64>,
+    narrowed: BTreeSet<&'static str>,
+    removed: BTreeSet<&'static str>,
+}
+
+impl World {
+    /// 0: another command, 1: other limits, else it goes, or comes back.
+    pub(super) fn change(&mut self, backend: &'static str, what: u64) {
+        let toggle = |set: &mut BTreeSet<&'static str>| {
+            if !set.remove(backend) {
+                set.insert(backend);
+            }
+        };
+        match what {
+            0 => *self.commands.entry(backend).or_default() += 1,
+            1 => toggle(&mut self.narrowed),
+            _ => toggle(&mut self.removed),
+        }
+    }
+
+    pub(super) fn config(&self) -> Config {
+        let mut config = Config::clone(&config());
+        for (name, number) in &self.commands {
+            if let Some(Transport::Stdio { args, .. }) =
+                config.backends.get_mut(*name).map(|backend| &mut backend.transport)
+            {
+                args.push(number.to_string());
+            }
+        }
+        for name in &self.narrowed {
+            if let Some(backend) = config.backends.get_mut(*name) {
+                backend.limits.max_in_flight = 1;
+                backend.limits.max_queued = 1;
+                backend.limits.max_concurrent_launches = 1;
+            }
+        }
+        config.backends.retain(|name, _| !self.removed.contains(&**name));
+        config
+    }
+}
 
 pub(super) fn temper(backend: &str) -> Temper {
     match backend {

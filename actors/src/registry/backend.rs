@@ -93,6 +93,14 @@ impl BackendEntry {
         }
     }
 
+    /// From now on it is configured so. What it has learned stays.
+    pub(super) fn configure(&mut self, backend: &Backend) {
+        self.tickets.configure(backend.limits.max_concurrent_launches);
+        self.breaker.configure(backend.limits.breaker_threshold, backend.pool.cooldown);
+        self.spares.configure(backend);
+        self.backend = Arc::new(backend.clone());
+    }
+
     pub(super) fn breaker(&mut self) -> &mut Breaker {
         &mut self.breaker
     }
@@ -219,6 +227,34 @@ mod tests {
         entry.learn(&ConnectionKey::new("b", "4"), News::Ready(Start::Fresh, Duration::ZERO), later);
         assert_eq!(entry.admit(later).len(), 1);
         assert!(entry.begin_spare(later));
+    }
+
+    /// A reload that allows more launches at once, or wants more in reserve, would only hold after a restart.
+    #[tokio::test(start_paused = true)]
+    async fn other_numbers_hold_for_those_who_wait_already() {
+        let now = Instant::now();
+        let mut entry = entry();
+        let mut backend = Backend::clone(&entry.backend);
+        backend.limits.max_concurrent_launches = 1;
+        entry.configure(&backend);
+        assert_eq!(admitted(&mut entry, "1", now), [None]);
+        assert_eq!(admitted(&mut entry, "2", now), []);
+        (backend.limits.max_concurrent_launches, backend.limits.breaker_threshold) = (2, 4);
+        entry.configure(&backend);
+        assert_eq!(entry.admit(now).len(), 1);
+        let opened = (3..=6).map(|session| failed(&mut entry, &session.to_string(), now).is_some());
+        assert_eq!(opened.collect::<Vec<_>>(), [false, false, false, true]);
+        backend.warm = 0;
+        warm_again(&mut entry, now);
+        entry.configure(&backend);
+        assert!(entry.spares.are_too_many() && !entry.spares.are_wanted());
+    }
+
+    fn warm_again(entry: &mut BackendEntry, now: Instant) {
+        entry.breaker().reset();
+        entry.release(&ConnectionKey::new("b", "1"));
+        entry.release(&ConnectionKey::new("b", "2"));
+        warm(entry, 9, now);
     }
 
     /// Spares may die of what no session does, such as waiting: a backend that works would be taken from its sessions.

@@ -1,7 +1,5 @@
 //! What the Registry knows of one key.
 
-use std::sync::Arc;
-
 use mcpvisor_config::{
     Backend, ClientProfile, Config, Idle, Isolation, Liveness, OnRestart, Protocol, Retry, ToolFilter,
     Transport,
@@ -14,12 +12,13 @@ use crate::janitor::Seen;
 use crate::key::ConnectionKey;
 use crate::metadata::{ConnectionMetadata, Phase, outside_state};
 use crate::route::Route;
-use crate::supervisor::SupervisorMsg;
+use crate::supervisor::{Configured, SupervisorMsg};
 
 pub(super) struct Entry {
     pub(super) supervisor: ActorRef<SupervisorMsg>,
     pub(super) route: Route,
-    pub(super) backend: Arc<Backend>,
+    /// What its Supervisor was told last.
+    pub(super) configured: Configured,
 }
 
 impl Entry {
@@ -32,6 +31,7 @@ impl Entry {
     /// A copy of all that is known, read from what the actors publish: nobody is asked.
     pub(super) fn metadata(&self, key: &ConnectionKey) -> ConnectionMetadata {
         let now = Instant::now();
+        let pool = &self.configured.backend.pool;
         let place = self.route.place();
         let status = place.status.load();
         let status = status.as_ref();
@@ -49,12 +49,12 @@ impl Entry {
             last_used_at: wall - idle_for,
             idle_for,
             request_count: place.usage.requests(),
-            error_count: status.map_or(0, |status| status.budget.errors(now, &self.backend.pool)),
-            max_error_count: self.backend.pool.max_error_count,
+            error_count: status.map_or(0, |status| status.budget.errors(now, pool)),
+            max_error_count: pool.max_error_count,
             total_errors: status.map_or(0, |status| status.budget.total()),
             restarts: status.map_or(0, |status| status.restarts),
             last_error: status.and_then(|status| status.last_error.clone()),
-            state: outside_state(phase, idle_for, in_flight + queued > 0, self.backend.pool.cleanup_interval),
+            state: outside_state(phase, idle_for, in_flight + queued > 0, pool.cleanup_interval),
             phase,
             pid: status.and_then(|status| status.pid),
             incarnation: status.map_or(0, |status| status.incarnation),

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use mcpvisor_config::Backend;
 use tokio::time::Instant;
 
 use super::RegistryAddress;
 use crate::key::ConnectionKey;
+use crate::live::Settings;
 use crate::route::Route;
 
 /// As long as a stopped key stays visible.
@@ -30,13 +30,13 @@ pub(crate) struct Hosts {
 
 impl Hosts {
     /// The route that stands for `key`.
-    pub(super) fn of(&mut self, key: &ConnectionKey, address: &RegistryAddress, backend: &Backend) -> Route {
+    pub(super) fn of(&mut self, key: &ConnectionKey, address: &RegistryAddress, settings: Settings) -> Route {
         let known =
             if key.is_common() { self.common.load().get(key).cloned() } else { self.own.get(key).cloned() };
         if let Some(host) = known.filter(|host| host.ended().is_none()) {
             return host;
         }
-        let host = Route::own(key.clone(), address.clone(), backend);
+        let host = Route::own(key.clone(), address.clone(), settings);
         self.insert(&host);
         host
     }
@@ -46,6 +46,13 @@ impl Hosts {
         if !host.key().is_common() && host.ended().is_none() && !self.own.contains_key(host.key()) {
             self.insert(host);
         }
+    }
+
+    /// Those of a backend, connected or not.
+    pub(super) fn of_backend(&self, backend: &str) -> Vec<Route> {
+        let common = self.common.load();
+        let all = common.values().chain(self.own.values());
+        all.filter(|host| *host.key().backend_id == *backend).cloned().collect()
     }
 
     /// Forgets what nobody has used for long: its key is neither served (`in_use`), nor has it members.

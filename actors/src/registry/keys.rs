@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
-use mcpvisor_config::{Backend, Config, nearest};
-
 use super::entry::{self, Entry};
 use super::{RegistryMsg, RegistryState, tell};
 use crate::actor::{Actor, ActorRef};
-use crate::error::{Overload, Refusal};
+use crate::error::{EndCause, Overload, Refusal};
 use crate::key::ConnectionKey;
 use crate::link::duplex::OpenTransport;
+use crate::live::{self, Settings, unknown_backend};
 use crate::route::{Route, RouteKind};
-use crate::supervisor::{Supervisor, SupervisorArgs, SupervisorMsg};
+use crate::supervisor::{Configured, Supervisor, SupervisorArgs, SupervisorMsg};
 
 /// What a Supervisor begins with.
 pub(super) enum First {
@@ -34,10 +33,15 @@ impl RegistryState {
         if let Some(cause) = route.ended() {
             return Err(Refusal::SessionEnded { backend: key.backend_id, cause });
         }
+        if *route.kind() != RouteKind::Own && route.is_established() && self.is_removed(&key) {
+            // It had no connection when its backend went, and nobody knew it then.
+            route.conclude(EndCause::Removed);
+            return Err(Refusal::SessionEnded { backend: key.backend_id, cause: EndCause::Removed });
+        }
         let host = self.host_of(route);
         if !self.entries.contains_key(&key) {
-            let backend = self.may_start(&key)?;
-            self.start(myself, host, backend, First::Launch).await?;
+            self.may_start(&key)?;
+            self.start(myself, host, First::Launch).await?;
         }
         match self.entries.get(&key) {
             Some(entry) => Ok(&entry.supervisor),
@@ -51,11 +55,11 @@ impl RegistryState {
             return route.clone();
         }
         let key = route.key();
-        let Some(entry) = self.backends.get(&key.backend_id) else { return route.clone() };
+        let Some(settings) = self.args.live.settings(&key.backend_id) else { return route.clone() };
         if route.is_own() {
             self.hosts.adopt(route);
         }
-        let host = self.hosts.of(key, &self.args.address, &entry.backend);
+        let host = self.hosts.of(key, &self.args.address, settings);
         if !host.is(route) {
             route.join(&host);
         }
@@ -65,7 +69,7 @@ impl RegistryState {
     /// A Supervisor failed: a session that was served goes on with another one, which counts that. The Root waits
     /// for the end of the old processes.
     pub(super) async fn resume(&mut self, myself: &ActorRef<RegistryMsg>, failed: Entry) {
-        let Entry { route, backend, .. } = failed;
+        let route = failed.route;
         let served = !route.record().first_result.is_empty();
         if !served
             || route.ended().is_some()
@@ -75,11 +79,16 @@ impl RegistryState {
             return;
         }
         // Refused only where the service ends.
-        let _ = self.start(myself, route, backend, First::Resume).await;
+        let _ = self.start(myself, route, First::Resume).await;
+    }
+
+    /// Whether nothing is, or will be, behind the key.
+    fn is_removed(&self, key: &ConnectionKey) -> bool {
+        !self.backends.contains_key(&key.backend_id) && !self.entries.contains_key(key)
     }
 
     /// May this key be launched, by name and by number?
-    pub(super) fn may_start(&mut self, key: &ConnectionKey) -> Result<Arc<Backend>, Refusal> {
+    pub(super) fn may_start(&mut self, key: &ConnectionKey) -> Result<Settings, Refusal> {
         if self.draining.is_some() {
             return Err(self.shutting_down(key));
         }
@@ -89,42 +98,39 @@ impl RegistryState {
         if let Some(refusal) = self.held(&key.backend_id) {
             return Err(refusal);
         }
-        let limits = &self.args.config.limits;
-        if self.entries.len() >= limits.max_connections {
-            let retry_after = self.args.config.pool.cleanup_interval;
+        let config = self.args.live.config();
+        if self.entries.len() >= config.limits.max_connections {
+            let retry_after = config.pool.cleanup_interval;
             let (backend, what) = (key.backend_id.clone(), Overload::Connections);
             return Err(Refusal::Overloaded { backend, what, retry_after });
         }
-        let known = self.backends.get(&key.backend_id).map(|entry| entry.backend.clone());
-        known.ok_or_else(|| unknown_backend(&self.args.config, &key.backend_id))
+        let known = self.backends.contains_key(&key.backend_id);
+        let settings = self.args.live.settings(&key.backend_id).filter(|_| known);
+        settings.ok_or_else(|| unknown_backend(&config, &key.backend_id))
     }
 
     pub(super) async fn start(
         &mut self,
         myself: &ActorRef<RegistryMsg>,
         route: Route,
-        backend: Arc<Backend>,
         first: First,
     ) -> Result<(), Refusal> {
         let key = route.key().clone();
         let resumed = matches!(first, First::Resume);
         let Some(root) = self.args.root.clone() else { return Err(self.shutting_down(&key)) };
-        let launchable = self.backends.contains_key(&key.backend_id);
         let metrics = self.metrics_of(&key.backend_id);
-        let tool_names = self.args.config.telemetry.tool_labels.then(|| metrics.tools());
+        let tool_names = self.args.live.config().telemetry.tool_labels.then(|| metrics.tools());
         route.place().tool_names.store(tool_names);
+        let configured = self.configured(&route);
         let args = SupervisorArgs {
             metrics,
             route: route.clone(),
-            backend: backend.clone(),
+            configured: configured.clone(),
             root,
             registry: myself.clone(),
             instance: self.args.instance.clone(),
             sweeper: self.args.sweeper.clone(),
-            expose_stderr: self.args.config.telemetry.expose_stderr,
-            drain_timeout: self.args.config.gateway.drain_timeout,
             transport: if let First::Transport(transport) = first { Some(transport) } else { None },
-            launchable,
         };
         // `pre_start` does nothing but build the state, so this neither waits nor fails for long.
         let spawned = Supervisor::spawn_linked(None, Supervisor, args, myself.get_cell()).await;
@@ -135,7 +141,7 @@ impl RegistryState {
         // Not before: nothing may come to it first.
         route.place().supervisor.store(Some(Arc::new(supervisor.clone())));
         self.keys.insert(supervisor.get_id(), key.clone());
-        self.entries.insert(key, Entry { supervisor, route, backend });
+        self.entries.insert(key, Entry { supervisor, route, configured });
         Ok(())
     }
 
@@ -147,9 +153,9 @@ impl RegistryState {
         if let Some(entry) = self.entries.get(&key) {
             return Ok(entry.route.clone());
         }
-        let backend = self.may_start(&key)?;
-        let route = self.hosts.of(&key, &self.args.address, &backend);
-        self.start(myself, route.clone(), backend, First::Launch).await?;
+        let settings = self.may_start(&key)?;
+        let route = self.hosts.of(&key, &self.args.address, settings);
+        self.start(myself, route.clone(), First::Launch).await?;
         Ok(route)
     }
 
@@ -166,16 +172,22 @@ impl RegistryState {
         if self.draining.is_some() {
             return Err(self.shutting_down(&key));
         }
-        let known = self.backends.get(&key.backend_id).map(|entry| entry.backend.clone());
-        let backend = known.unwrap_or_else(|| Arc::new(entry::unconfigured(&key, &self.args.config)));
-        let route = self.hosts.of(&key, &self.args.address, &backend);
-        self.start(myself, route.clone(), backend, First::Transport(transport)).await?;
+        let unconfigured = || live::settings(entry::unconfigured(&key, &self.args.live.config()));
+        let settings = self.args.live.settings(&key.backend_id).unwrap_or_else(unconfigured);
+        let route = self.hosts.of(&key, &self.args.address, settings);
+        self.start(myself, route.clone(), First::Transport(transport)).await?;
         Ok(route)
     }
-}
 
-/// "server 'x' not found in config", with the nearest name.
-pub(crate) fn unknown_backend(config: &Config, name: &Arc<str>) -> Refusal {
-    let served = config.backends.values().filter(|backend| !backend.disabled).map(|backend| &*backend.name);
-    Refusal::UnknownBackend { name: name.clone(), nearest: nearest(name, served).map(str::to_owned) }
+    /// What holds for a Supervisor that is started now.
+    fn configured(&self, route: &Route) -> Configured {
+        let config = self.args.live.config();
+        let known = self.backends.get(&route.key().backend_id).map(|entry| entry.backend.clone());
+        Configured {
+            launchable: known.is_some(),
+            backend: known.unwrap_or_else(|| route.place().settings.load_full()),
+            expose_stderr: config.telemetry.expose_stderr,
+            drain_timeout: config.gateway.drain_timeout,
+        }
+    }
 }

@@ -81,7 +81,7 @@ impl RegistryState {
         }
     }
 
-    fn stop_backend(&self, backend: &Arc<str>, stop: bool) {
+    pub(super) fn stop_backend(&self, backend: &Arc<str>, stop: bool) {
         if self.is_stopped(backend) == stop {
             return;
         }

@@ -103,6 +103,8 @@ impl RegistryState {
     pub(super) fn end_spares(&mut self, backend: &Arc<str>, reason: &'static str) {
         if let Some(entry) = self.backends.get_mut(backend) {
             entry.spares.clear();
+            entry.spare_timer = None;
+            entry.metrics.spares(0, 0);
         }
         let own = self.reserve.iter().filter(|(_, kept)| kept.backend == *backend);
         let own: Vec<u64> = own.map(|(&incarnation, _)| incarnation).collect();
@@ -125,7 +127,7 @@ impl RegistryState {
 
     /// Sessions come first where there is little room.
     fn may_start_spare(&self, backend: &Arc<str>) -> bool {
-        let room = self.entries.len() + self.reserve.len() < self.args.config.limits.max_connections;
+        let room = self.entries.len() + self.reserve.len() < self.args.live.config().limits.max_connections;
         room && self.draining.is_none() && !self.is_stopped(backend)
     }
 

@@ -56,8 +56,8 @@ fn one(entry: &Entry, now: Instant) -> One {
     let (status, usage) = (place.status.load(), &place.usage);
     let status = status.as_ref();
     One {
-        errors: status.map_or(0, |status| status.budget.errors(now, &entry.backend.pool)),
-        max_errors: entry.backend.pool.max_error_count,
+        errors: status.map_or(0, |status| status.budget.errors(now, &entry.configured.backend.pool)),
+        max_errors: entry.configured.backend.pool.max_error_count,
         wait: status
             .and_then(|status| status.wait)
             .map(|wait| (wait.time, wait.until.saturating_duration_since(now))),

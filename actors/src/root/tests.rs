@@ -14,7 +14,7 @@ async fn root() -> ActorRef<RootMsg> {
     let config = mcpvisor_config::load(mcpvisor_config::LoadRequest::default()).unwrap().config;
     let address = RegistryAddress::default();
     let registry = RegistryArgs {
-        config: Arc::new(config),
+        live: Arc::new(crate::live::Live::new(config.into())),
         address: address.clone(),
         root: None,
         instance: "test".into(),

@@ -3,12 +3,12 @@
 use std::sync::atomic::AtomicU32;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use mcpvisor_config::{Backend, Timeouts};
 use tokio::time::Instant;
 
 use super::members::Members;
 use crate::actor::ActorRef;
 use crate::connection::{ConnectionMsg, Loss, SafeTools};
+use crate::live::Settings;
 use crate::metadata::Status;
 use crate::metrics::ToolNames;
 use crate::supervisor::SupervisorMsg;
@@ -19,14 +19,13 @@ pub(crate) struct Place {
     pub(crate) connection: ArcSwapOption<ActorRef<ConnectionMsg>>,
     pub(crate) supervisor: ArcSwapOption<ActorRef<SupervisorMsg>>,
     pub(crate) status: ArcSwapOption<Status>,
-    pub(crate) max_error_count: u32,
     pub(crate) usage: Usage,
     /// As the backend's own tool list said, in whatever incarnation.
     pub(crate) safe_tools: ArcSwap<SafeTools>,
     /// The names that may be labels, if any may.
     pub(crate) tool_names: ArcSwapOption<ToolNames>,
-    pub(crate) timeouts: Timeouts,
-    pub(crate) keep_while_streaming: bool,
+    /// As they are now.
+    pub(crate) settings: Settings,
     /// Why the memory of the last incarnation is gone, until the clients have been told.
     pub(super) loss: ArcSwapOption<Loss>,
     /// Incarnations in a row whose upstream soon forgot the session before anything was answered in it.
@@ -36,17 +35,15 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    pub(super) fn new(backend: &Backend) -> Self {
+    pub(super) fn new(settings: Settings) -> Self {
         Self {
             connection: ArcSwapOption::empty(),
             supervisor: ArcSwapOption::empty(),
             status: ArcSwapOption::empty(),
-            max_error_count: backend.pool.max_error_count,
             usage: Usage::new(Instant::now()),
             safe_tools: ArcSwap::default(),
             tool_names: ArcSwapOption::empty(),
-            timeouts: backend.timeouts,
-            keep_while_streaming: backend.keep_while_streaming,
+            settings,
             loss: ArcSwapOption::empty(),
             forgotten: AtomicU32::new(0),
             members: Members::default(),

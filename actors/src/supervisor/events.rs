@@ -80,13 +80,16 @@ impl SupervisorState {
     fn retire(&mut self, cause: Retire) {
         let Some(current) = &self.current else { return };
         let now = Instant::now();
-        let timeouts = &self.args.backend.timeouts;
+        let timeouts = &self.args.configured.backend.timeouts;
         let ladder = timeouts.stdin_grace + timeouts.term_grace;
+        // The ladder has to fit into the drain as well.
+        let drained = self.drain_by.map(|by| by.checked_sub(ladder).unwrap_or(now));
         let by = match cause {
+            // It is the backend that goes, and not a client that has lost its interest.
+            Retire::Delete(EndCause::Removed) => drained.unwrap_or(now + self.args.configured.drain_timeout),
             Retire::Delete(_) => now,
-            // The ladder has to fit into the drain as well.
-            Retire::Drain => self.drain_by.map_or(now, |by| by.checked_sub(ladder).unwrap_or(now)),
-            Retire::Restart | Retire::Stop => now + self.args.drain_timeout,
+            Retire::Drain => drained.unwrap_or(now),
+            Retire::Restart | Retire::Stop => now + self.args.configured.drain_timeout,
             Retire::Evict | Retire::Limit => now + timeouts.request,
         };
         let _ = current.connection.send_message(ConnectionMsg::Retire { cause, by });
@@ -115,7 +118,7 @@ impl SupervisorState {
             self.news(News::Died(fault.to_string()));
         }
         // A transport that nobody can open again is no case for a restart.
-        let lasting = self.args.launchable || self.args.transport.is_some();
+        let lasting = self.args.configured.launchable || self.args.transport.is_some();
         let fault = if lasting { fault } else { Arc::new(Fault::clone(&fault).fatal()) };
         if launching || self.machine.phase() == Phase::Ready {
             self.count_fault(&fault);
@@ -242,7 +245,7 @@ impl SupervisorState {
     }
 
     pub(super) fn errors(&self) -> u32 {
-        self.machine.budget().errors(Instant::now(), &self.args.backend.pool)
+        self.machine.budget().errors(Instant::now(), &self.args.configured.backend.pool)
     }
 
     pub(super) fn refuse_all(&mut self, refused: Refused) {

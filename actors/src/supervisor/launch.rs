@@ -35,7 +35,7 @@ impl SupervisorState {
         let attempt = self.attempts;
         self.attempts += 1;
         self.launch = Some(Launch::Claiming { attempt });
-        let late = Instant::now() + self.args.backend.timeouts.launch;
+        let late = Instant::now() + self.args.configured.backend.timeouts.launch;
         self.timers.ticket = Some(Timer::at(late, myself.clone(), SupervisorMsg::TicketLate { attempt }));
         let claim = RootMsg::Claim { key: self.key().clone(), supervisor: myself.clone() };
         // Without a Root the service is ending, and this actor with it.
@@ -45,7 +45,7 @@ impl SupervisorState {
     pub(super) fn seated(&mut self, seat: Seat) {
         let Some(Launch::Claiming { attempt }) = self.launch else { return };
         self.launch = Some(Launch::Queued { attempt, seat });
-        let spare = self.args.launchable && self.args.transport.is_none() && !self.afresh;
+        let spare = self.args.configured.launchable && self.args.transport.is_none() && !self.afresh;
         let _ = self.args.registry.send_message(RegistryMsg::Ticket { key: self.key().clone(), spare });
     }
 
@@ -74,7 +74,7 @@ impl SupervisorState {
             Some(transport) => {
                 self.connect(myself, number, Start::Open, Source::Open(transport, seat)).await;
             }
-            None if self.args.launchable => {
+            None if self.args.configured.launchable => {
                 self.connect(myself, number, Start::Fresh, Source::Launch(seat)).await;
             }
             None => {
@@ -98,12 +98,12 @@ impl SupervisorState {
         self.log_launch(number, start);
         let args = ConnectionArgs {
             route: self.args.route.clone(),
-            backend: self.args.backend.clone(),
+            backend: self.args.configured.backend.clone(),
             supervisor: myself.clone(),
             instance: self.args.instance.clone(),
             sweeper: self.args.sweeper.clone(),
             metrics: self.args.metrics.clone(),
-            expose_stderr: self.args.expose_stderr,
+            expose_stderr: self.args.configured.expose_stderr,
             source,
         };
         match Connection::spawn_linked(None, Connection, args, myself.get_cell()).await {
@@ -135,7 +135,7 @@ impl SupervisorState {
             Some(Launch::Claiming { attempt } | Launch::Queued { attempt, .. }) if attempt == late => {}
             _ => return,
         }
-        let retry_after = self.args.backend.timeouts.launch;
+        let retry_after = self.args.configured.backend.timeouts.launch;
         let (backend, what) = (self.key().backend_id.clone(), Overload::Tickets);
         let refusal = Refusal::Overloaded { backend, what, retry_after };
         for (_, reply) in self.attached.drain(..) {

@@ -19,7 +19,7 @@ impl SupervisorState {
             exit_code = fault.exit_code,
             signal = fault.signal,
             error_count = self.errors() + 1,
-            max_error_count = self.args.backend.pool.max_error_count,
+            max_error_count = self.args.configured.backend.pool.max_error_count,
             stderr_tail = fault.stderr_tail.as_deref().unwrap_or_default(),
             "{}", fault.detail,
         );

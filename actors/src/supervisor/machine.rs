@@ -67,6 +67,11 @@ impl Machine {
         Self { lasting: true, ..self }
     }
 
+    /// Other numbers from now on; what was counted stays.
+    pub(crate) fn configure(&mut self, pool: Pool, backoff: Backoff) {
+        (self.pool, self.backoff) = (pool, backoff);
+    }
+
     pub(crate) fn phase(&self) -> Phase {
         match self.state {
             State::New | State::Launching | State::Held { restart: false, .. } => Phase::Launching,

@@ -9,6 +9,7 @@ use super::events::random;
 use super::machine::{Event, Retire};
 use super::{SupervisorMsg, SupervisorState};
 use crate::actor::ActorRef;
+use crate::connection::Loss;
 use crate::fault::{Fault, FaultReason};
 use crate::janitor::{self, Seen};
 use crate::link::duplex::OpenTransport;
@@ -23,7 +24,7 @@ impl SupervisorState {
     pub(super) fn evict(&mut self, myself: &ActorRef<SupervisorMsg>) {
         let mut seen = Seen::of(&self.args.route, self.machine.phase(), Instant::now());
         seen.busy |= self.room.requests() > 0 || !self.attached.is_empty();
-        if !janitor::due(seen, &self.args.backend) {
+        if !janitor::due(seen, &self.args.configured.backend) {
             return;
         }
         // A Connection has the last word on its own eviction, and counts it.
@@ -37,7 +38,7 @@ impl SupervisorState {
     /// The Supervisor before this one failed, by a bug of ours; its Connection died with it.
     pub(super) fn resume(&mut self, myself: &ActorRef<SupervisorMsg>) {
         // An open transport cannot be opened again.
-        if !self.args.launchable || self.machine.is_stopped() {
+        if !self.args.configured.launchable || self.machine.is_stopped() {
             return;
         }
         let fault = Fault::new(FaultReason::Panic, "the supervisor's actor failed; please report this");
@@ -49,6 +50,9 @@ impl SupervisorState {
     pub(super) fn restart(&mut self, myself: &ActorRef<SupervisorMsg>, by_hand: bool) {
         let reason = if by_hand { "manual" } else { "reload" };
         self.log("connection.restarting", reason);
+        if !by_hand && self.machine.is_ready() {
+            self.args.route.memory_lost(Loss::Reload);
+        }
         self.on(myself, Event::Restart { by_hand });
         let follows = self.launch.is_some() || self.machine.retiring() == Some(Retire::Restart);
         self.ordered = follows.then_some(reason);

@@ -33,7 +33,7 @@ impl SupervisorState {
     /// The last fault as clients may see it.
     fn told_fault(&self) -> Arc<Fault> {
         match &self.last_fault {
-            Some(fault) if self.args.expose_stderr || fault.stderr_tail.is_none() => fault.clone(),
+            Some(fault) if self.args.configured.expose_stderr || fault.stderr_tail.is_none() => fault.clone(),
             Some(fault) => Arc::new(Fault { stderr_tail: None, ..Fault::clone(fault) }),
             None => Arc::new(Fault::new(FaultReason::Spawn, "cancelled")),
         }

@@ -50,7 +50,7 @@ impl SupervisorState {
         let deadline = pending.deadline();
         pending.wait(Instant::now());
         if let Err(pending) = self.room.request(pending) {
-            let retry_after = self.args.backend.backoff.max;
+            let retry_after = self.args.configured.backend.backoff.max;
             return pending.refuse(Refusal::Overloaded { backend, what, retry_after });
         }
         self.args.route.place().usage.set_queued(self.room.requests());

@@ -20,7 +20,7 @@ impl SupervisorState {
             // It ends by that.
             Some(_) => false,
             None => {
-                let meant = self.args.backend.on_restart == OnRestart::EndSession;
+                let meant = self.args.configured.backend.on_restart == OnRestart::EndSession;
                 meant && self.args.transport.is_none() && route.is_established()
             }
         }

@@ -49,6 +49,11 @@ impl WaitingRoom {
         Self { items: VecDeque::new(), requests: 0, by_session: HashMap::new(), most: most.max(1) }
     }
 
+    /// So many from now on; those that wait stay.
+    pub(crate) fn configure(&mut self, most: usize) {
+        self.most = most.max(1);
+    }
+
     /// Keeps a request; gives it back if the room is full.
     pub(crate) fn request(&mut self, pending: Pending) -> Result<(), Pending> {
         let of_session = self.by_session.entry(pending.route().session()).or_default();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
+use mcpvisor_config::Backend;
 use tokio::time::Instant;
 
 use super::{Child, Ledger, tag_of};
@@ -31,7 +32,9 @@ impl Ledger {
         route: &Route,
         incarnation: u64,
         connection: &ActorRef<ConnectionMsg>,
+        backend: &Backend,
     ) -> Script {
+        self.check_configured(backend);
         let key = route.key().clone();
         let born = self.born.entry(key.clone()).or_default();
         *born += 1;
@@ -50,6 +53,7 @@ impl Ledger {
             name,
             key,
             connection: connection.clone(),
+            transport: backend.transport.clone(),
             supervisor: route.place().supervisor.load().as_ref().map(|supervisor| supervisor.get_id()),
             reckoning,
             process: script.process,

@@ -25,6 +25,9 @@ impl Storm {
             // In the middle of everything.
             return self.close(counts).await;
         }
+        if self.sky.reloads {
+            self.restore().await;
+        }
         for _ in 0..LOOKS {
             while !ledger(|ledger| ledger.questions.is_empty()) {
                 self.respond();
@@ -48,7 +51,9 @@ impl Storm {
             }
             for one in &list {
                 let idle = one.in_flight + one.queued == 0;
-                let settled = matches!(one.phase, Phase::Ready | Phase::Stopped);
+                // A reload has forgotten that it was stopped, and nobody has used it since.
+                let forgotten = self.sky.reloads && one.phase == Phase::Launching && one.pid.is_none();
+                let settled = forgotten || matches!(one.phase, Phase::Ready | Phase::Stopped);
                 let lives = ledger.live.get(&one.key) == Some(&one.incarnation);
                 let right = idle && settled && lives == (one.phase == Phase::Ready);
                 // What was put under supervision is not in the ledger.

@@ -32,6 +32,7 @@ impl Storm {
             91..95 if self.sky.panics => self.panic(),
             95 if self.sky.registry_panics => self.panic_registry(),
             96..98 if self.sky.transports => self.set_transport(),
+            96..98 if self.sky.reloads => self.reload().await,
             98 => self.give_up(),
             _ => self.request(),
         }

@@ -45,6 +45,11 @@ impl Breaker {
         Self { threshold, cooldown, state: State::Closed, failures: 0, keys, young, cause: None }
     }
 
+    /// Other numbers from now on; what was counted stays.
+    pub(crate) fn configure(&mut self, threshold: u32, cooldown: Duration) {
+        (self.threshold, self.cooldown) = (threshold, cooldown);
+    }
+
     /// Whether launches are held back: open, or half open.
     pub(crate) fn is_open(&self) -> bool {
         self.state != State::Closed

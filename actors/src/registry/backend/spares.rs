@@ -63,13 +63,9 @@ struct Spare {
 
 impl Spares {
     pub(crate) fn new(backend: &Backend) -> Self {
-        let wanted = match backend.transport {
-            Transport::Stdio { .. } => backend.warm,
-            Transport::Http { .. } => 0,
-        };
         Self {
-            wanted,
-            max_age: Some(backend.warm_max_age).filter(|age| !age.is_zero()),
+            wanted: wanted(backend),
+            max_age: max_age(backend),
             launch: backend.timeouts.launch,
             backoff: backend.backoff,
             starting: Starting::None,
@@ -80,6 +76,20 @@ impl Spares {
             hopeless: false,
             asks: true,
         }
+    }
+
+    /// Another number, or other times, from now on.
+    pub(crate) fn configure(&mut self, backend: &Backend) {
+        self.wanted = wanted(backend);
+        self.max_age = max_age(backend);
+        self.launch = backend.timeouts.launch;
+        self.backoff = backend.backoff;
+    }
+
+    /// Whether fewer are wanted than there are.
+    pub(crate) fn are_too_many(&self) -> bool {
+        let (starting, warm) = self.count();
+        starting + warm > self.wanted
     }
 
     /// Whether any are to be kept at all.
@@ -255,6 +265,18 @@ impl Spares {
         launches.sort_unstable();
         launches.get(launches.len() / 2).copied().unwrap_or(self.launch / 4)
     }
+}
+
+/// How many to keep; an upstream is no process.
+fn wanted(backend: &Backend) -> usize {
+    match backend.transport {
+        Transport::Stdio { .. } => backend.warm,
+        Transport::Http { .. } => 0,
+    }
+}
+
+fn max_age(backend: &Backend) -> Option<Duration> {
+    Some(backend.warm_max_age).filter(|age| !age.is_zero())
 }
 
 #[cfg(test)]

@@ -22,6 +22,11 @@ impl Tickets {
         Self { most: most.max(1), held: HashSet::new(), waiting: VecDeque::new() }
     }
 
+    /// So many may run from now on; those that do go on.
+    pub(crate) fn configure(&mut self, most: usize) {
+        self.most = most.max(1);
+    }
+
     /// Gets in line, for a ticket or, if it `takes_spare`, what comes first. Whoever has a ticket keeps it.
     pub(crate) fn request(&mut self, key: ConnectionKey, takes_spare: bool) {
         if !self.held.contains(&key) && self.waiting().all(|other| *other != key) {

@@ -77,6 +77,21 @@ impl World {
     }
 }
 
+/// A limit that a reload has raised would stop what it was raised for.
+#[tokio::test(start_paused = true)]
+async fn another_limit_counts_what_was_counted_before() {
+    let mut world = World::backing_off();
+    world.machine.configure(Pool { max_error_count: 2, ..POOL }, BACKOFF);
+    world.on(Event::BackoffOver);
+    world.on(Event::Ready);
+    assert!(matches!(world.fault()[..], [Effect::Withdraw, Effect::BackOff(_)]), "the second of two");
+    world.machine.configure(POOL, BACKOFF);
+    world.on(Event::BackoffOver);
+    world.on(Event::Ready);
+    world.fault();
+    assert_eq!(world.phase(), Phase::Stopped, "the third of one");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_launch_that_fails_before_the_session_was_served_is_forgotten() {
     let mut world = World::launching();
