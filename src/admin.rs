@@ -10,6 +10,7 @@ mod connections;
 mod metrics_page;
 mod operate;
 mod process;
+mod reload;
 pub mod views;
 
 use std::sync::Arc;
@@ -21,13 +22,13 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use axum::{Json, Router, middleware};
 use mcpvisor_actors::Launcher;
-use mcpvisor_config::Config;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::app::reload::Reloads;
 use crate::telemetry::recorder::Metrics;
-use access::Access;
+pub use access::AccessRules;
 
 /// How long the Registry may take to answer `/livez`.
 const LIVE: Duration = Duration::from_secs(1);
@@ -37,20 +38,27 @@ const UPKEEP: Duration = Duration::from_secs(5);
 /// What the admin listener answers from.
 pub struct Admin {
     launcher: Launcher,
-    config: Arc<Config>,
     metrics: Metrics,
+    access: AccessRules,
+    reloads: Reloads,
 }
 
 impl Admin {
     /// Over the service's tree, settings and metrics.
-    pub fn new(launcher: Launcher, config: Arc<Config>, metrics: Metrics) -> Self {
+    pub fn new(launcher: Launcher, metrics: Metrics, reloads: Reloads) -> Self {
+        let config = launcher.config();
         metrics.configured(&config);
-        Self { launcher, config, metrics }
+        Self { access: AccessRules::new(&config), launcher, metrics, reloads }
+    }
+
+    /// Who may use it, for those who change that.
+    pub fn access(&self) -> AccessRules {
+        self.access.clone()
     }
 
     /// Serves `listener` until `stop`; requests in flight then still get their answers.
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) {
-        let access = Arc::new(Access::new(&self.config));
+        let access = self.access.clone();
         let metrics = self.metrics.clone();
         let router = Router::new()
             .route("/metrics", get(metrics_page::page))
@@ -62,6 +70,7 @@ impl Admin {
             .route("/api/v1/backends/{id}/start", post(operate::start_backend))
             .route("/api/v1/connections/{backend}/{session}", delete(operate::end_session))
             .route("/api/v1/connections/{backend}/{session}/restart", post(operate::restart_session))
+            .route("/api/v1/reload", post(reload::reload))
             .route("/livez", get(live))
             .fallback(unknown)
             .method_not_allowed_fallback(wrong_method)

@@ -2,8 +2,10 @@
 
 mod drain;
 mod failure;
+mod hang_up;
 mod listeners;
 mod notify;
+pub mod reload;
 mod runtime;
 pub mod settings;
 pub mod state_dir;
@@ -26,8 +28,10 @@ use crate::cli::{self, ServeArguments};
 use crate::front::Front;
 use crate::telemetry;
 use drain::Ended;
+use hang_up::{HangUp, HangUps};
 use listeners::Listeners;
 use notify::Notify;
+use reload::{Reloading, Reloads};
 use settings::Settings;
 use state_dir::StateDir;
 use stop::Stops;
@@ -70,6 +74,7 @@ async fn run(settings: Settings, metrics: telemetry::recorder::Metrics) -> Outco
     let config = settings.config.clone();
     let notify = Notify::from_environment();
     let mut stops = Stops::listen().context("cannot listen for signals")?;
+    let mut hang_ups = HangUps::listen().context("cannot listen for signals")?;
     let listeners = Listeners::bind(&config.gateway, state_dir::running()).await?;
     let state_dir = StateDir::take(&settings)?;
 
@@ -82,8 +87,10 @@ async fn run(settings: Settings, metrics: telemetry::recorder::Metrics) -> Outco
     if let Some(state_dir) = &state_dir {
         state_dir.announce(&listeners.addresses, launcher.instance());
     }
-    let front = Front::new(launcher.clone(), config.clone(), closing.clone());
-    let admin = Admin::new(launcher.clone(), config.clone(), metrics);
+    let front = Front::new(launcher.clone(), &config, closing.clone());
+    let (reloads, reloads_ordered) = Reloads::new();
+    let admin = Admin::new(launcher.clone(), metrics.clone(), reloads.clone());
+    let access = admin.access();
 
     let (stop_front, stop_admin) = (CancellationToken::new(), CancellationToken::new());
     let front_task = tokio::spawn(front.clone().serve(listeners.main, stop_front.clone()));
@@ -93,14 +100,29 @@ async fn run(settings: Settings, metrics: telemetry::recorder::Metrics) -> Outco
     welcome::print(&settings, &listeners.addresses);
     notify.ready(&welcome::status(&settings, &listeners.addresses)).await;
     notify.watch(launcher.clone());
+    let (reloading_launcher, reloading_front) = (launcher.clone(), front.clone());
+    Reloading {
+        settings,
+        launcher: reloading_launcher,
+        front: reloading_front,
+        access,
+        metrics,
+        notify: notify.clone(),
+    }
+    .start(reloads_ordered, &reloads);
 
-    let end = tokio::select! {
-        signal = stops.next() => Ended::Signal(signal),
-        () = closing.cancelled() => Ended::Closed,
-        () = launcher.escalated() => Ended::GaveUp,
+    let end = loop {
+        tokio::select! {
+            signal = stops.next() => break Ended::Signal(signal),
+            hang_up = hang_ups.next() => match hang_up {
+                HangUp::Reload => reloads.order_soon("SIGHUP"),
+                HangUp::TerminalClosed => break Ended::Signal("SIGHUP"),
+            },
+            () = closing.cancelled() => break Ended::Closed,
+            () = launcher.escalated() => break Ended::GaveUp,
+        }
     };
-    let service =
-        drain::Service { config, notify, launcher, front, front_task, stop_front, admin_task, stop_admin };
+    let service = drain::Service { notify, launcher, front, front_task, stop_front, admin_task, stop_admin };
     let outcome = service.end(end, &mut stops).await;
     if let (Some(state_dir), Ok(())) = (&state_dir, &outcome) {
         state_dir.finish();

@@ -47,6 +47,14 @@ impl Authenticator {
         Self { anonymous: ANONYMOUS.into(), keys: keys.collect() }
     }
 
+    /// Whether anybody can still be this principal.
+    pub fn knows(&self, principal: &str) -> bool {
+        match self.keys.is_empty() {
+            true => principal == ANONYMOUS,
+            false => self.keys.iter().any(|key| *key.principal == *principal),
+        }
+    }
+
     /// Whether credentials are asked for at all.
     pub fn is_required(&self) -> bool {
         !self.keys.is_empty()
@@ -122,6 +130,9 @@ mod tests {
     #[test]
     fn without_keys_everybody_is_anonymous() {
         let auth = authenticator(&[]);
+        assert!(auth.knows(ANONYMOUS) && !auth.knows("alice"));
+        assert!(authenticator(&[("alice", "k")]).knows("alice"));
+        assert!(!authenticator(&[("alice", "k")]).knows(ANONYMOUS));
         assert_eq!(auth.principal(None).as_deref(), Ok(ANONYMOUS));
         assert_eq!(ask(&auth, "Bearer whatever").as_deref(), Ok(ANONYMOUS));
     }

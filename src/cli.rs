@@ -4,6 +4,7 @@ pub mod call;
 pub mod check;
 mod client;
 mod explain;
+pub mod reload;
 pub mod status;
 mod table;
 pub mod tools;
@@ -53,6 +54,8 @@ pub enum Command {
     Call(call::Arguments),
     /// Show the backends and connections of a running service
     Status(status::Arguments),
+    /// Read the configuration of a running service again, and put what has changed into effect
+    Reload(reload::Arguments),
     /// End the servers of the service at the other end of standard input when it is killed; the service starts this itself
     #[command(name = GUARD, hide = true)]
     Guard,

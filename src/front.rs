@@ -23,26 +23,26 @@ mod media;
 mod payload;
 mod post;
 mod rejection;
+mod reload;
 mod router;
+mod rules;
 mod session;
 mod unfetched;
 mod version;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
 
+use arc_swap::ArcSwap;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use mcpvisor_actors::{EndCause, Launcher};
 use mcpvisor_config::Config;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::auth::Authenticator;
-use face::Face;
-use gate::Gate;
 pub(crate) use measure::count_auth_failure;
 use rejection::{INVALID_REQUEST, Rejection};
+use rules::Rules;
 use session::{Sessions, Table};
 
 const OPEN: u8 = 0;
@@ -51,13 +51,11 @@ const CLOSING: u8 = 2;
 
 /// Serves MCP clients over HTTP.
 pub struct Front {
-    config: Arc<Config>,
     launcher: Launcher,
     /// Tripped by `POST /close`.
     shutdown: CancellationToken,
-    auth: Authenticator,
-    gate: Gate,
-    faces: HashMap<String, Arc<Face>>,
+    /// As configured now.
+    rules: ArcSwap<Rules>,
     sessions: Sessions,
     state: AtomicU8,
 }
@@ -65,16 +63,13 @@ pub struct Front {
 impl Front {
     /// A front for the backends of `config`, on the current runtime. `shutdown` is cancelled when a client
     /// asks the service to close.
-    pub fn new(launcher: Launcher, config: Arc<Config>, shutdown: CancellationToken) -> Arc<Self> {
+    pub fn new(launcher: Launcher, config: &Config, shutdown: CancellationToken) -> Arc<Self> {
         measure::register_auth_failures();
         let table = Arc::new(Table::new(config.limits.max_sessions));
         Arc::new(Self {
-            auth: Authenticator::new(&config.auth),
-            gate: Gate::new(&config.gateway, &config.auth),
-            faces: face::faces(&config),
+            rules: ArcSwap::from_pointee(Rules::new(config)),
             sessions: Sessions::start(table, config.session.ttl),
             state: AtomicU8::new(OPEN),
-            config,
             launcher,
             shutdown,
         })
@@ -115,7 +110,7 @@ impl Front {
     }
 
     fn principal(&self, headers: &HeaderMap) -> Result<Arc<str>, Rejection> {
-        self.auth.principal(headers.get(header::AUTHORIZATION)).map_err(|failure| {
+        self.rules.load().auth.principal(headers.get(header::AUTHORIZATION)).map_err(|failure| {
             measure::count_auth_failure(failure.as_str());
             let (text, challenge) = match failure {
                 crate::auth::AuthFailure::Missing => {

@@ -19,6 +19,7 @@ fn main() -> ExitCode {
         Command::Tools(wanted) => app::block_on(cli::tools::run(wanted)),
         Command::Call(wanted) => app::block_on(cli::call::run(wanted)),
         Command::Status(wanted) => app::block_on(cli::status::run(wanted)),
+        Command::Reload(wanted) => app::block_on(cli::reload::run(wanted)),
         Command::Guard => mcpvisor_actors::run_guard(),
         Command::Completions { shell } => cli::completions(shell),
     };

@@ -210,6 +210,41 @@ fn a_configuration_comes_from_standard_input_too() {
     assert_eq!(out(&echo), "hi\n", "{}", err(&echo));
 }
 
+/// Whoever tries the demo would have to stop it to see his own servers, and could not say where it is by then.
+#[test]
+fn the_demo_gives_way_to_a_configuration_that_appears() {
+    let world = World::new();
+    let service = world.serve(&[]);
+    let same = world.run(&["reload", "--admin", &service.admin_url()]);
+    assert!(out(&same).contains("unchanged"), "{}{}", out(&same), err(&same));
+    let program = env!("CARGO_BIN_EXE_mcpvisor");
+    let mine = format!("[backends.mine]\ncommand = {program:?}\nargs = [\"demo-server\"]\n");
+    let file = world.write("mcpvisor.toml", &mine);
+    let found = world.run(&["reload", "--admin", &service.admin_url()]);
+    assert!(out(&found).contains("1 added, 1 removed"), "{}{}", out(&found), err(&found));
+    let echo = world.run(&["call", &service.endpoint("mine"), "echo", "message=hi"]);
+    assert_eq!(out(&echo), "hi\n", "{}", err(&echo));
+    std::fs::remove_file(file).unwrap();
+    let gone = world.run(&["reload", "--admin", &service.admin_url()]);
+    assert_eq!(gone.status.code(), Some(64));
+    assert!(err(&gone).contains("is gone"), "{}", err(&gone));
+}
+
+/// What came once through a pipe would be taken for empty.
+#[test]
+fn standard_input_is_not_read_again_and_the_answer_says_so() {
+    let world = World::new();
+    let config = r#"{"mcpServers":{"mine":{"command":"mine"}}}"#;
+    let service = world.serve_with(&["--config", "-"], &[], config);
+    let reloaded = world.run(&["reload", "--admin", &service.admin_url()]);
+    assert_eq!(reloaded.status.code(), Some(0), "{}", err(&reloaded));
+    assert!(
+        out(&reloaded).contains("unchanged") && out(&reloaded).contains("standard input"),
+        "{}",
+        out(&reloaded)
+    );
+}
+
 /// A page in a browser must not read what runs here, and a key must be asked for where one is set.
 #[test]
 fn the_admin_listener_is_guarded() {

@@ -4,6 +4,8 @@
 
 #[path = "common/all.rs"]
 mod common;
+#[path = "systemd/reload.rs"]
+mod reload;
 
 use std::fs;
 use std::os::linux::net::SocketAddrExt;

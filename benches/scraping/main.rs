@@ -9,10 +9,10 @@ mod scrape;
 mod server;
 
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use mcpvisor::admin::Admin;
+use mcpvisor::app::reload::Reloads;
 use mcpvisor::telemetry::recorder;
 use mcpvisor_actors::{CancellationToken, Launcher, Phase};
 use mcpvisor_config::{Config, LoadRequest, Source, load};
@@ -63,8 +63,7 @@ fn main() -> ExitCode {
 }
 
 async fn round(connections: usize, metrics: recorder::Metrics) -> Scrapes {
-    let config = Arc::new(config());
-    let launcher = Launcher::new(config.clone(), CancellationToken::new()).await.unwrap();
+    let launcher = Launcher::new(config(), CancellationToken::new()).await.unwrap();
     for number in 0..connections {
         let backend = format!("b{}", number % BACKENDS);
         launcher.pool().set(&backend, &number.to_string(), server::transport()).await.unwrap();
@@ -82,7 +81,8 @@ async fn round(connections: usize, metrics: recorder::Metrics) -> Scrapes {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
-    let serving = tokio::spawn(Admin::new(launcher.clone(), config, metrics).serve(listener, stop.clone()));
+    let (reloads, _orders) = Reloads::new();
+    let serving = tokio::spawn(Admin::new(launcher.clone(), metrics, reloads).serve(listener, stop.clone()));
     let seen = tokio::task::spawn_blocking(move || scrapes(address, SCRAPES)).await.unwrap();
     stop.cancel();
     serving.await.unwrap();

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
@@ -13,22 +14,38 @@ use crate::auth::{AuthFailure, Authenticator};
 use crate::front::count_auth_failure;
 use crate::front::gate::{Gate, Refused};
 
+/// The rules as they are now; a reload changes them for everybody who holds this.
+#[derive(Clone)]
+pub struct AccessRules(Arc<ArcSwap<Access>>);
+
+impl AccessRules {
+    pub(super) fn new(config: &Config) -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(Access::new(config))))
+    }
+
+    /// From now on `config` holds.
+    pub fn reload(&self, config: &Config) {
+        self.0.store(Arc::new(Access::new(config)));
+    }
+}
+
 /// The same rules as on the main listener, with the admin listener's address and keys.
-pub(super) struct Access {
+struct Access {
     gate: Gate,
     keys: Authenticator,
 }
 
 impl Access {
-    pub(super) fn new(config: &Config) -> Self {
+    fn new(config: &Config) -> Self {
         let gateway = Gateway { listen: config.gateway.admin_listen.clone(), ..config.gateway.clone() };
         let keys = Authenticator::new(&Auth { keys: config.auth.admin_keys.clone(), ..Auth::default() });
         Self { gate: Gate::new(&gateway, &config.auth), keys }
     }
 }
 
-pub(super) async fn check(State(access): State<Arc<Access>>, request: Request, next: Next) -> Response {
+pub(super) async fn check(State(access): State<AccessRules>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
+    let access = access.0.load_full();
     if let Err(refused) = access.gate.check(&parts) {
         let what = match refused {
             Refused::NoHost => "a Host header is missing".to_owned(),

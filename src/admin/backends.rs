@@ -16,12 +16,13 @@ use crate::telemetry::recorder::Counts;
 
 pub(super) async fn list(State(admin): State<Arc<Admin>>) -> Json<BackendsView> {
     let known = Known::ask(&admin).await;
-    let backends = admin.config.backends.values().map(|backend| known.view(backend));
+    let config = admin.launcher.config();
+    let backends = config.backends.values().map(|backend| known.view(backend));
     Json(BackendsView { backends: backends.collect() })
 }
 
 pub(super) async fn one(State(admin): State<Arc<Admin>>, Path(id): Path<String>) -> Response {
-    match admin.config.backends.get(&id) {
+    match admin.launcher.config().backends.get(&id) {
         Some(backend) => Json(Known::ask(&admin).await.view(backend)).into_response(),
         None => unknown(&admin, &id),
     }
@@ -29,7 +30,8 @@ pub(super) async fn one(State(admin): State<Arc<Admin>>, Path(id): Path<String>)
 
 /// No such backend, and the one that may have been meant.
 pub(super) fn unknown(admin: &Admin, id: &str) -> Response {
-    let near = nearest(id, admin.config.backends.keys().map(String::as_str));
+    let config = admin.launcher.config();
+    let near = nearest(id, config.backends.keys().map(String::as_str));
     let near = near.map(|near| format!("; did you mean '{near}'?")).unwrap_or_default();
     error(StatusCode::NOT_FOUND, format!("no backend '{id}' is configured{near}"))
 }

@@ -40,12 +40,12 @@ pub(super) async fn end_session(
 fn answer(admin: &Admin, id: &str, session: Option<&str>, reached: Option<usize>) -> Response {
     match (reached, session) {
         (Some(connections), _) => Json(ReachedView { connections }).into_response(),
-        (None, Some(session)) if admin.config.backends.contains_key(id) => {
+        (None, Some(session)) if admin.launcher.config().backends.contains_key(id) => {
             let text =
                 format!("backend '{id}' has no connection of session '{session}'; see /api/v1/connections");
             error(StatusCode::NOT_FOUND, text)
         }
-        (None, _) if admin.config.backends.get(id).is_some_and(|backend| backend.disabled) => {
+        (None, _) if admin.launcher.config().backends.get(id).is_some_and(|backend| backend.disabled) => {
             error(StatusCode::NOT_FOUND, format!("backend '{id}' is disabled in the configuration"))
         }
         (None, _) => backends::unknown(admin, id),

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use mcpvisor_actors::Launcher;
-use mcpvisor_config::Config;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -30,7 +29,6 @@ pub(super) enum Ended {
 
 /// Everything that has to end.
 pub(super) struct Service {
-    pub(super) config: Arc<Config>,
     pub(super) notify: Notify,
     pub(super) launcher: Launcher,
     pub(super) front: Arc<Front>,
@@ -48,7 +46,7 @@ impl Service {
             Ended::Closed => (true, "POST /close"),
             Ended::Signal(name) => (false, name),
         };
-        let timeout = self.config.gateway.drain_timeout;
+        let timeout = self.launcher.config().gateway.drain_timeout;
         let deadline = Instant::now() + timeout;
         let sessions = self.front.session_count();
         tracing::info!(

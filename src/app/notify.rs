@@ -17,6 +17,7 @@ use tokio::time::timeout;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The way to systemd. Does nothing where nobody asked.
+#[derive(Clone)]
 pub(super) struct Notify {
     address: Option<SocketAddr>,
     watchdog: Option<Duration>,
@@ -45,6 +46,19 @@ impl Notify {
 
     /// The service is bound and its supervision answers. `status` is what `systemctl status` shows, in one line.
     pub(super) async fn ready(&self, status: &str) {
+        self.tell(&format!("READY=1\nSTATUS={status}")).await;
+    }
+
+    /// The configuration is read again; [`Notify::reloaded`] follows.
+    pub(super) async fn reloading(&self) {
+        // `Type=notify-reload` wants to know when, on the clock that it uses itself.
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+        let micros = now.tv_sec * 1_000_000 + now.tv_nsec / 1_000;
+        self.tell(&format!("RELOADING=1\nMONOTONIC_USEC={micros}")).await;
+    }
+
+    /// That is over, well or not.
+    pub(super) async fn reloaded(&self, status: &str) {
         self.tell(&format!("READY=1\nSTATUS={status}")).await;
     }
 

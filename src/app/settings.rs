@@ -34,6 +34,8 @@ pub struct Settings {
     pub notes: Vec<Note>,
     /// Whether the built-in demo is served, for want of a configuration.
     pub demo: bool,
+    /// What they were loaded from, to be loaded again.
+    pub request: LoadRequest,
 }
 
 /// Loads what was named, else what is found in the usual places, else the built-in demo.
@@ -55,13 +57,27 @@ pub fn load_or_demo(
         listen,
         admin_listen,
     };
+    load_again(request)
+}
+
+/// The same once more, from the same places.
+///
+/// # Errors
+/// Every problem of the configuration at once.
+pub fn load_again(request: LoadRequest) -> Result<Settings, Failure> {
     let loaded = load(request.clone())?;
     if !loaded.sources.is_empty() || !loaded.config.backends.is_empty() {
         let config = Arc::new(loaded.config);
-        return Ok(Settings { config, sources: loaded.sources, notes: loaded.notes, demo: false });
+        return Ok(Settings { config, sources: loaded.sources, notes: loaded.notes, demo: false, request });
     }
-    let demo = load(LoadRequest { files: vec![demo_source()?], ..request })?;
-    Ok(Settings { config: Arc::new(demo.config), sources: Vec::new(), notes: demo.notes, demo: true })
+    let demo = load(LoadRequest { files: vec![demo_source()?], ..request.clone() })?;
+    Ok(Settings {
+        config: Arc::new(demo.config),
+        sources: Vec::new(),
+        notes: demo.notes,
+        demo: true,
+        request,
+    })
 }
 
 /// A backend that runs this very program.

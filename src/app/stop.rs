@@ -6,19 +6,13 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub(super) struct Stops {
     terminate: Signal,
     interrupt: Signal,
-    hang_up: Signal,
 }
 
 impl Stops {
     /// # Errors
     /// The system refuses the registration.
     pub(super) fn listen() -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            // A closed terminal ends the service like Ctrl-C: dying at once would leave the servers behind.
-            hang_up: signal(SignalKind::hangup())?,
-        })
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
     /// The name of the next signal. Cancel-safe.
@@ -26,7 +20,6 @@ impl Stops {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",
-            _ = self.hang_up.recv() => "SIGHUP",
         }
     }
 }

@@ -114,7 +114,13 @@ mod tests {
     fn settings(toml: &str, demo: bool) -> Settings {
         let files = vec![Source::Text { name: "test".into(), text: toml.into() }];
         let loaded = load(LoadRequest { files, ..LoadRequest::default() }).unwrap();
-        Settings { config: Arc::new(loaded.config), sources: Vec::new(), notes: Vec::new(), demo }
+        Settings {
+            config: Arc::new(loaded.config),
+            sources: Vec::new(),
+            notes: Vec::new(),
+            demo,
+            request: LoadRequest::default(),
+        }
     }
 
     fn addresses() -> Addresses {

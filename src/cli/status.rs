@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
+use reqwest::{Method, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
@@ -45,7 +46,7 @@ pub async fn run(wanted: Arguments) -> Outcome {
 }
 
 /// The admin address asked for, else that of the one service that runs.
-fn admin_url(wanted: &ServiceArguments) -> Result<String, Failure> {
+pub(super) fn admin_url(wanted: &ServiceArguments) -> Result<String, Failure> {
     if let Some(url) = &wanted.admin {
         let url = url.trim_end_matches('/');
         return Ok(if url.contains("://") { url.to_owned() } else { format!("http://{url}") });
@@ -75,9 +76,25 @@ fn admin_url(wanted: &ServiceArguments) -> Result<String, Failure> {
 }
 
 async fn get<T: DeserializeOwned>(admin: &str, path: &str, bearer: Option<&str>) -> Result<T, Failure> {
+    let response = ask(Method::GET, admin, path, bearer, PATIENCE).await?;
+    if !response.status().is_success() {
+        return Err(not_ours(admin, path, response.status()));
+    }
+    let view = response.json().await;
+    view.map_err(|_| Failure::Runtime(anyhow!("{admin}{path} is not the admin API of mcpvisor")))
+}
+
+/// Its answer, whatever the status.
+pub(super) async fn ask(
+    method: Method,
+    admin: &str,
+    path: &str,
+    bearer: Option<&str>,
+    patience: Duration,
+) -> Result<Response, Failure> {
     let client =
-        reqwest::Client::builder().timeout(PATIENCE).no_proxy().build().context("cannot make a client")?;
-    let mut request = client.get(format!("{admin}{path}"));
+        reqwest::Client::builder().timeout(patience).no_proxy().build().context("cannot make a client")?;
+    let mut request = client.request(method, format!("{admin}{path}"));
     if let Some(key) = bearer {
         request = request.bearer_auth(key);
     }
@@ -88,19 +105,16 @@ async fn get<T: DeserializeOwned>(admin: &str, path: &str, bearer: Option<&str>)
         let why = if error.is_timeout() { "it does not answer in time" } else { "nothing answers there" };
         Failure::Runtime(anyhow!("{admin}: {why}\n    is mcpvisor running, and is this its admin address?"))
     })?;
-    let status = response.status();
-    if status == reqwest::StatusCode::UNAUTHORIZED {
+    if response.status() == StatusCode::UNAUTHORIZED {
         return Err(Failure::Runtime(anyhow!(
             "{admin} wants one of its auth.admin_keys\n    give it with --bearer KEY"
         )));
     }
-    if !status.is_success() {
-        return Err(Failure::Runtime(anyhow!(
-            "{admin}{path} answered {status}\n    is this its admin address?"
-        )));
-    }
-    let view = response.json().await;
-    view.map_err(|_| Failure::Runtime(anyhow!("{admin}{path} is not the admin API of mcpvisor")))
+    Ok(response)
+}
+
+pub(super) fn not_ours(admin: &str, path: &str, status: StatusCode) -> Failure {
+    Failure::Runtime(anyhow!("{admin}{path} answered {status}\n    is this its admin address?"))
 }
 
 fn text(backends: &[BackendView], connections: &[ConnectionView]) -> String {

@@ -32,7 +32,7 @@ pub(crate) async fn one(
     let held = held_requests(session).await;
     if held.is_empty() && !as_stream {
         let first = poll_fn(|cx| source.poll_first(cx));
-        if let Ok(false) = timeout(session.face().keep_alive, first).await {
+        if let Ok(false) = timeout(session.face().settings().keep_alive, first).await {
             return Ok(match source.take_answer() {
                 Some(answer) => body::answer(session, answer),
                 // The client took its request back: there is nothing to say, and it waits for nothing.
@@ -59,7 +59,7 @@ pub(crate) async fn several(session: &Arc<Session>, messages: Vec<Envelope>) -> 
             }
             if waits { Poll::Pending } else { Poll::Ready(false) }
         });
-        if let Ok(false) = timeout(session.face().keep_alive, first).await {
+        if let Ok(false) = timeout(session.face().settings().keep_alive, first).await {
             let answers: Vec<Bytes> = sources.iter_mut().filter_map(Source::take_answer).collect();
             return match answers.is_empty() {
                 true => body::empty(StatusCode::ACCEPTED),

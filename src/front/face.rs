@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use mcpvisor_actors::metrics::{Counters, Gauges, histogram_of};
 use mcpvisor_config::{Backend, Config};
 use metrics::{Counter, Gauge, Histogram};
@@ -20,17 +21,30 @@ pub(crate) struct Face {
     pub(crate) name: Arc<str>,
     /// Tells it apart in caches of metric handles.
     pub(crate) index: usize,
-    pub(crate) max_body_bytes: usize,
-    /// Bytes of large answers that a session may leave unfetched before it gets no more.
-    pub(crate) max_unfetched: usize,
-    pub(crate) keep_alive: Duration,
-    pub(crate) replay_bounds: Bounds,
+    settings: ArcSwap<FaceSettings>,
     pub(crate) sessions: Gauge,
     pub(crate) session_duration: Histogram,
     pub(crate) streams_get: Gauge,
     pub(crate) streams_post: Gauge,
     pub(crate) overflows: Counter,
     pub(crate) errors: Counters,
+}
+
+/// What is configured of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FaceSettings {
+    pub(crate) max_body_bytes: usize,
+    /// Bytes of large answers that a session may leave unfetched before it gets no more.
+    pub(crate) max_unfetched: usize,
+    pub(crate) keep_alive: Duration,
+    pub(crate) replay_bounds: Bounds,
+}
+
+/// Every backend that is served, by name.
+pub(crate) struct Faces {
+    served: HashMap<String, Arc<Face>>,
+    /// Those that were: one that comes back goes on counting.
+    gone: HashMap<String, Arc<Face>>,
 }
 
 impl Face {
@@ -40,13 +54,7 @@ impl Face {
         let streams = Gauges::new(&STREAMS_OPEN, Some(&name));
         Self {
             index: NEXT.fetch_add(1, Relaxed),
-            max_body_bytes: backend.limits.max_body_bytes,
-            max_unfetched: backend.limits.max_message_bytes.saturating_mul(UNFETCHED),
-            keep_alive: backend.timeouts.sse_keepalive.max(Duration::from_millis(10)),
-            replay_bounds: Bounds {
-                events: backend.limits.replay_events,
-                bytes: backend.limits.replay_bytes,
-            },
+            settings: ArcSwap::from_pointee(FaceSettings::of(backend)),
             sessions: Gauges::new(&SESSIONS, Some(&name)).get(&[]),
             session_duration: histogram_of(&SERVER_SESSION, Some(&name)),
             streams_get: streams.get(&["get"]),
@@ -56,10 +64,53 @@ impl Face {
             name,
         }
     }
+
+    /// As they are now.
+    pub(crate) fn settings(&self) -> FaceSettings {
+        **self.settings.load()
+    }
 }
 
-/// The backends that are served, by name.
-pub(crate) fn faces(config: &Config) -> HashMap<String, Arc<Face>> {
-    let served = config.backends.iter().filter(|(_, backend)| !backend.disabled);
-    served.map(|(name, backend)| (name.clone(), Arc::new(Face::new(backend)))).collect()
+impl FaceSettings {
+    fn of(backend: &Backend) -> Self {
+        Self {
+            max_body_bytes: backend.limits.max_body_bytes,
+            max_unfetched: backend.limits.max_message_bytes.saturating_mul(UNFETCHED),
+            keep_alive: backend.timeouts.sse_keepalive.max(Duration::from_millis(10)),
+            replay_bounds: Bounds {
+                events: backend.limits.replay_events,
+                bytes: backend.limits.replay_bytes,
+            },
+        }
+    }
+}
+
+impl Faces {
+    pub(crate) fn new(config: &Config) -> Self {
+        Self { served: HashMap::new(), gone: HashMap::new() }.then(config)
+    }
+
+    /// Those that follow; sessions hold their faces, so one that stays, or comes back, is the same.
+    pub(crate) fn then(&self, config: &Config) -> Self {
+        let mut gone = self.gone.clone();
+        gone.extend(self.served.iter().map(|(name, face)| (name.clone(), face.clone())));
+        let mut served = HashMap::new();
+        for backend in config.backends.values().filter(|backend| !backend.disabled) {
+            let face = gone.remove(&backend.name).unwrap_or_else(|| Arc::new(Face::new(backend)));
+            face.settings.store(Arc::new(FaceSettings::of(backend)));
+            served.insert(backend.name.clone(), face);
+        }
+        Self { served, gone }
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&Arc<Face>> {
+        self.served.get(name)
+    }
+
+    /// Their names, sorted.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.served.keys().cloned().collect();
+        names.sort_unstable();
+        names
+    }
 }

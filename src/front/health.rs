@@ -41,12 +41,11 @@ pub(crate) async fn health(front: &Front) -> HttpResponse {
         Ok(connections) => (front.launcher.alive(PATIENCE).await, connections),
         Err(_) => (false, Vec::new()),
     };
-    let mut names: Vec<&String> = front.faces.keys().collect();
-    names.sort_unstable();
+    let names = front.rules.load().faces.names();
     let broken = timeout(PATIENCE, front.launcher.backends()).await.unwrap_or_default();
     let broken = |name: &str| broken.iter().any(|backend| &*backend.name == name && backend.breaker_open);
     let servers: Map<String, Value> =
-        names.into_iter().map(|name| (name.clone(), server(name, &connections, broken(name)))).collect();
+        names.iter().map(|name| (name.clone(), server(name, &connections, broken(name)))).collect();
     let healthy = alive && servers.values().all(|server| server["status"] != "error");
     let status = if alive { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let report = json!({
@@ -60,7 +59,7 @@ pub(crate) async fn health(front: &Front) -> HttpResponse {
 
 /// `POST /close`: the drain begins; the program exits when it is over.
 pub(crate) fn close(front: &Front, headers: &HeaderMap, peer: SocketAddr) -> Result<HttpResponse, Rejection> {
-    if front.auth.is_required() {
+    if front.rules.load().auth.is_required() {
         front.principal(headers)?;
     } else if !peer.ip().to_canonical().is_loopback() {
         let text = "without auth.keys only this machine may close the service";
@@ -77,7 +76,7 @@ pub(crate) fn close(front: &Front, headers: &HeaderMap, peer: SocketAddr) -> Res
     let report = json!({
         "status": "closed",
         "message": "Gateway shutdown initiated",
-        "serversTerminated": front.faces.len(),
+        "serversTerminated": front.rules.load().faces.names().len(),
     });
     Ok(body::json(StatusCode::OK, report.to_string()))
 }

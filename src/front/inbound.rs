@@ -58,7 +58,7 @@ impl Inbound<'_> {
         let refusal = Refusal::ShuttingDown { backend: self.face.name.clone(), close };
         count_refusal(&self.face, &refusal);
         let rejection = Rejection::refused(id, StatusCode::SERVICE_UNAVAILABLE, &refusal);
-        Err(rejection.retry_after(self.front.config.gateway.drain_timeout))
+        Err(rejection.retry_after(self.front.launcher.config().gateway.drain_timeout))
     }
 
     fn check_version(&self, session: &Session, id: Option<&[u8]>) -> Result<(), Rejection> {

@@ -54,7 +54,7 @@ async fn read<B>(inbound: &Inbound<'_>, body: B) -> Result<Bytes, Rejection>
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    let (headers, limit) = (inbound.headers, inbound.face.max_body_bytes);
+    let (headers, limit) = (inbound.headers, inbound.face.settings().max_body_bytes);
     if !media::is_json(headers) {
         let text = "Content-Type must be application/json";
         return Err(Rejection::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, INVALID_REQUEST, text));

@@ -88,7 +88,7 @@ impl Front {
     ) -> Result<HttpResponse, Rejection> {
         // A probe asks by whatever address it has, and learns nothing.
         if !matches!(target, Target::Live | Target::Ready) {
-            self.gate.check(parts).map_err(|refused| not_let_in(&refused))?;
+            self.rules.load().gate.check(parts).map_err(|refused| not_let_in(&refused))?;
         }
         if parts.method == Method::OPTIONS {
             return Ok(options(target, &parts.headers));
@@ -116,7 +116,8 @@ impl Front {
         name: &str,
     ) -> Result<HttpResponse, Rejection> {
         let principal = self.principal(&parts.headers)?;
-        let face = self.faces.get(name).cloned().ok_or_else(|| self.no_such_backend(name))?;
+        let face = self.rules.load().faces.get(name).cloned();
+        let face = face.ok_or_else(|| self.no_such_backend(name))?;
         let inbound = Inbound { front: self, face, principal, headers: &parts.headers };
         match parts.method {
             Method::POST => post::post(inbound, body).await,
@@ -139,8 +140,7 @@ impl Front {
     }
 
     fn no_unified_endpoint(&self) -> Rejection {
-        let mut names: Vec<&str> = self.faces.keys().map(String::as_str).collect();
-        names.sort_unstable();
+        let names = self.rules.load().faces.names();
         let text =
             format!("name a backend: POST /mcp/{{backend}}, where backend is one of: {}", names.join(", "));
         Rejection::new(StatusCode::NOT_FOUND, INVALID_REQUEST, &text)

@@ -54,7 +54,7 @@ impl Drop for Unfetched {
 /// Why a session gets no more answers for now, if it has left too many unfetched.
 pub(crate) fn refusal(session: &Session) -> Option<Refusal> {
     let face = session.face();
-    (session.unfetched().load(Relaxed) > face.max_unfetched).then(|| Refusal::Overloaded {
+    (session.unfetched().load(Relaxed) > face.settings().max_unfetched).then(|| Refusal::Overloaded {
         backend: face.name.clone(),
         what: Overload::Unfetched,
         retry_after: RETRY,

@@ -55,7 +55,7 @@ impl FeedBody {
             priming: session.version().primes_streams(),
             backlog: backlog.into(),
             feed,
-            keep_alive: KeepAlive::new(face.keep_alive),
+            keep_alive: KeepAlive::new(face.settings().keep_alive),
             _in_use: session.begin_use(),
             end,
             _open: OpenStream::new(gauge),

@@ -53,13 +53,13 @@ impl ReplyBody {
         let stream = session.next_stream();
         let (ask, give_up) = oneshot::channel();
         session.send(SessionMsg::ReplyOpened { stream, give_up: ask });
-        let replay = Replay::new(session.face().replay_bounds);
+        let replay = Replay::new(session.face().settings().replay_bounds);
         Self {
             stream,
             rest: Unfinished { held: held.into(), sources, replay },
             priming: session.version().primes_streams(),
             large: None,
-            keep_alive: KeepAlive::new(session.face().keep_alive),
+            keep_alive: KeepAlive::new(session.face().settings().keep_alive),
             give_up: Some(give_up),
             done: false,
             _open: OpenStream::new(&session.face().streams_post),

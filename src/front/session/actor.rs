@@ -95,7 +95,7 @@ impl Actor for SessionActor {
         _: ActorRef<SessionMsg>,
         (session, table): Self::Arguments,
     ) -> Result<State, ActorProcessingErr> {
-        let bounds = session.face().replay_bounds;
+        let bounds = session.face().settings().replay_bounds;
         let (outbox, replies) = (Outbox::new(bounds), Replies::new(bounds));
         // Whatever was open or held died with the actor before this one.
         session.route().set_stream_open(false);

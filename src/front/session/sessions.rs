@@ -7,13 +7,14 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use mcpvisor_actors::{EndCause, actor};
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, ActorRuntime, SpawnErr, SupervisionEvent};
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::actor::{SessionActor, SessionMsg};
@@ -26,6 +27,7 @@ const STOP: Duration = Duration::from_secs(1);
 pub(crate) struct Sessions {
     table: Arc<Table>,
     address: Arc<Address>,
+    ttl: Ttl,
     stopping: CancellationToken,
 }
 
@@ -36,6 +38,8 @@ enum SessionsMsg {
     Start(Arc<Session>, oneshot::Sender<()>),
     /// Ends what nobody used for `session.ttl`.
     Tick,
+    /// `session.ttl` is another one.
+    NewTtl,
     /// A bug of ours.
     #[cfg(test)]
     Panic,
@@ -43,9 +47,13 @@ enum SessionsMsg {
 
 struct SessionsActor;
 
+/// Milliseconds.
+type Ttl = Arc<AtomicU64>;
+
 struct State {
     table: Arc<Table>,
-    ttl: Duration,
+    ttl: Ttl,
+    ticks: Option<AbortHandle>,
     children: HashMap<ActorId, Arc<Session>>,
 }
 
@@ -53,9 +61,17 @@ impl Sessions {
     /// Starts the actor on the current runtime; a session unused for `ttl` ends.
     pub(crate) fn start(table: Arc<Table>, ttl: Duration) -> Self {
         let (address, stopping) = (Arc::new(Address::empty()), CancellationToken::new());
-        let first = spawn(&table, ttl, &address);
-        tokio::spawn(keep_running(first, table.clone(), ttl, address.clone(), stopping.clone()));
-        Self { table, address, stopping }
+        let ttl = Arc::new(AtomicU64::new(millis(ttl)));
+        let first = spawn(&table, &ttl, &address);
+        tokio::spawn(keep_running(first, table.clone(), ttl.clone(), address.clone(), stopping.clone()));
+        Self { table, address, ttl, stopping }
+    }
+
+    /// A session unused for this long ends, from now on.
+    pub(crate) fn set_ttl(&self, ttl: Duration) {
+        if self.ttl.swap(millis(ttl), Relaxed) != millis(ttl) {
+            self.send(SessionsMsg::NewTtl);
+        }
     }
 
     /// Where sessions are found.
@@ -101,8 +117,9 @@ impl Sessions {
 type Running = JoinHandle<Result<JoinHandle<()>, SpawnErr>>;
 
 /// Starts the actor; it has an address at once.
-fn spawn(table: &Arc<Table>, ttl: Duration, address: &Address) -> Option<Running> {
-    let (actor, running) = ActorRuntime::spawn_instant(None, SessionsActor, (table.clone(), ttl)).ok()?;
+fn spawn(table: &Arc<Table>, ttl: &Ttl, address: &Address) -> Option<Running> {
+    let (actor, running) =
+        ActorRuntime::spawn_instant(None, SessionsActor, (table.clone(), ttl.clone())).ok()?;
     address.store(Some(Arc::new(actor)));
     Some(running)
 }
@@ -111,7 +128,7 @@ fn spawn(table: &Arc<Table>, ttl: Duration, address: &Address) -> Option<Running
 async fn keep_running(
     mut running: Option<Running>,
     table: Arc<Table>,
-    ttl: Duration,
+    ttl: Ttl,
     address: Arc<Address>,
     stopping: CancellationToken,
 ) {
@@ -129,7 +146,7 @@ async fn keep_running(
             actor = "sessions",
             "the parent of the sessions failed; it is started again"
         );
-        running = spawn(&table, ttl, &address);
+        running = spawn(&table, &ttl, &address);
     }
     tracing::error!(
         event = "actor.failed",
@@ -141,14 +158,14 @@ async fn keep_running(
 impl Actor for SessionsActor {
     type Msg = SessionsMsg;
     type State = State;
-    type Arguments = (Arc<Table>, Duration);
+    type Arguments = (Arc<Table>, Ttl);
 
     async fn pre_start(
         &self,
         _: ActorRef<SessionsMsg>,
         (table, ttl): Self::Arguments,
     ) -> Result<State, ActorProcessingErr> {
-        Ok(State { table, ttl, children: HashMap::new() })
+        Ok(State { table, ttl, ticks: None, children: HashMap::new() })
     }
 
     async fn post_start(
@@ -160,9 +177,7 @@ impl Actor for SessionsActor {
         for session in state.table.all() {
             state.start(&myself, session).await?;
         }
-        // Coarse: a session may live that much longer than its time.
-        let tick = (state.ttl / 10).clamp(Duration::from_millis(100), Duration::from_secs(60));
-        drop(myself.send_interval(tick, || SessionsMsg::Tick));
+        state.tick(&myself);
         Ok(())
     }
 
@@ -178,6 +193,7 @@ impl Actor for SessionsActor {
                 let _ = reply.send(()); // else whoever asked has gone, and ends the session
             }
             SessionsMsg::Tick => state.expire(),
+            SessionsMsg::NewTtl => state.tick(&myself),
             #[cfg(test)]
             SessionsMsg::Panic => panic!("on demand"),
         }
@@ -225,12 +241,30 @@ impl State {
         Ok(())
     }
 
+    /// Coarse: a session may live that much longer than its time.
+    fn tick(&mut self, myself: &ActorRef<SessionsMsg>) {
+        let every = (self.ttl() / 10).clamp(Duration::from_millis(100), Duration::from_secs(60));
+        let ticks = myself.send_interval(every, || SessionsMsg::Tick).abort_handle();
+        if let Some(before) = self.ticks.replace(ticks) {
+            before.abort();
+        }
+    }
+
+    fn ttl(&self) -> Duration {
+        Duration::from_millis(self.ttl.load(Relaxed))
+    }
+
     fn expire(&self) {
+        let ttl = self.ttl();
         for session in self.table.all() {
-            if session.unused_for() > self.ttl && self.table.remove(session.id(), EndCause::Ttl).is_some() {
+            if session.unused_for() > ttl && self.table.remove(session.id(), EndCause::Ttl).is_some() {
                 session.route().end(EndCause::Ttl);
                 session.send(SessionMsg::End);
             }
         }
     }
+}
+
+fn millis(ttl: Duration) -> u64 {
+    u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX)
 }

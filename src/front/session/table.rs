@@ -14,7 +14,7 @@ pub(crate) struct Table {
     sessions: HashMap<Arc<str>, Arc<Session>>,
     /// Sessions that are, and that are being made.
     taken: AtomicUsize,
-    max: usize,
+    max: AtomicUsize,
 }
 
 /// Room for one session that is being made.
@@ -23,12 +23,17 @@ pub(crate) struct Room(Arc<Table>);
 impl Table {
     /// For at most `max` sessions (`limits.max_sessions`).
     pub(crate) fn new(max: usize) -> Self {
-        Self { sessions: HashMap::new(), taken: AtomicUsize::new(0), max }
+        Self { sessions: HashMap::new(), taken: AtomicUsize::new(0), max: max.into() }
+    }
+
+    /// So many from now on; those that are there stay.
+    pub(crate) fn set_max(&self, max: usize) {
+        self.max.store(max, Relaxed);
     }
 
     /// Room for one more, if there is any.
     pub(crate) fn room(self: &Arc<Self>) -> Option<Room> {
-        let more = |taken: usize| (taken < self.max).then_some(taken + 1);
+        let more = |taken: usize| (taken < self.max.load(Relaxed)).then_some(taken + 1);
         self.taken.fetch_update(Relaxed, Relaxed, more).ok().map(|_| Room(self.clone()))
     }
 

@@ -5,7 +5,7 @@ use tokio::sync::oneshot;
 use super::*;
 use crate::front::body::FrontBody;
 use crate::front::events::FeedBody;
-use crate::front::face::faces;
+use crate::front::face::Faces;
 
 struct World {
     launcher: Launcher,
@@ -19,7 +19,7 @@ impl World {
         let file = Source::Text { name: "test.toml".into(), text };
         let loaded = load(LoadRequest { files: vec![file], ..LoadRequest::default() }).unwrap();
         let config = Arc::new(loaded.config);
-        let face = faces(&config)["one"].clone();
+        let face = Faces::new(&config).get("one").unwrap().clone();
         let launcher = Launcher::new(config, CancellationToken::new()).await.unwrap();
         let sessions = Sessions::start(Arc::new(Table::new(10)), Duration::from_secs(3600));
         Self { launcher, sessions, face }

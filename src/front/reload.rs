@@ -1,0 +1,35 @@
+//! Another configuration while clients are served.
+
+use std::sync::Arc;
+
+use mcpvisor_actors::EndCause;
+use mcpvisor_config::Config;
+
+use super::Front;
+
+impl Front {
+    /// From now on `config` holds: keys, hosts, origins, limits, and which backends there are. The launcher knows it
+    /// already. Sessions that nobody can use any more end: those of backends that are gone (`removed`), and those of
+    /// principals that no key names (`operator`). How many of the latter.
+    pub fn reload(&self, config: &Config) -> usize {
+        let rules = Arc::new(self.rules.load().then(config));
+        self.rules.store(rules.clone());
+        self.sessions.table().set_max(config.limits.max_sessions);
+        self.sessions.set_ttl(config.session.ttl);
+        let mut strangers = 0;
+        for session in self.sessions.table().all() {
+            let cause = match () {
+                () if rules.faces.get(&session.face().name).is_none() => EndCause::Removed,
+                () if !rules.auth.knows(session.principal()) => EndCause::Operator,
+                () => continue,
+            };
+            strangers += usize::from(cause == EndCause::Operator);
+            // One that has a connection was told by it, which lets it finish what is in flight.
+            if session.route().ended().is_none() {
+                session.route().end(cause);
+            }
+            self.sessions.end(&session, cause);
+        }
+        strangers
+    }
+}

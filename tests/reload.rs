@@ -1,0 +1,47 @@
+//! Another configuration while clients are served.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+#[path = "reload/access.rs"]
+mod access;
+#[path = "reload/backends.rs"]
+mod backends;
+#[path = "common/all.rs"]
+mod common;
+#[path = "reload/ends.rs"]
+mod ends;
+#[path = "reload/load.rs"]
+mod load;
+#[path = "reload/orders.rs"]
+mod orders;
+#[path = "reload/settings.rs"]
+mod settings;
+
+use std::fs;
+
+use common::{Ask, Service, backend};
+use serde_json::Value;
+
+/// A backend that can be told apart by what it finds in its environment.
+fn marked(name: &str, mark: &str, settings: &str) -> String {
+    backend(name, &["--fault-tools"], &format!("env = {{ MARK = {mark:?} }}\n{settings}"))
+}
+
+/// Gives the service another file.
+fn write(service: &Service, config: &str) {
+    fs::write(service.path("mcpvisor.toml"), config).unwrap();
+}
+
+/// The answer to `POST /api/v1/reload`.
+async fn ordered(service: &Service, query: &str) -> (u16, Value) {
+    let reply = Ask::new("POST", &format!("/api/v1/reload{query}")).send(&service.admin).await;
+    (reply.status, reply.json().await)
+}
+
+/// Gives it another file and has it read; it must be taken.
+async fn reload(service: &Service, config: &str) -> Value {
+    write(service, config);
+    let (status, report) = ordered(service, "").await;
+    assert_eq!((status, &report["result"]), (200, &"ok".into()), "{report}");
+    report
+}
