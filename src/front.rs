@@ -87,6 +87,11 @@ impl Front {
         self.state.fetch_max(if close { CLOSING } else { DRAINING }, SeqCst);
     }
 
+    /// Whether the service is ending.
+    pub fn is_draining(&self) -> bool {
+        self.draining().is_some()
+    }
+
     /// Sessions that are there now.
     pub fn session_count(&self) -> usize {
         self.sessions.table().len()

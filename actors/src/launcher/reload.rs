@@ -14,7 +14,7 @@ use crate::root::RootMsg;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum ReloadRefused {
     /// It has been told to drain, or is gone.
-    #[error("the service is ending: nothing is reloaded any more")]
+    #[error("the service is ending")]
     Ending,
 }
 

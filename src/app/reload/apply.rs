@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use mcpvisor_actors::ReloadRefused;
 use mcpvisor_config::{Config, Difference, LoadRequest};
 
 use super::Reloading;
@@ -30,6 +31,12 @@ impl Reloading {
 
     /// Puts it into effect.
     pub(super) async fn reload(&mut self, cause: &'static str) -> ReloadReport {
+        if self.front.is_draining() {
+            // systemd has been told that the service stops, and must not be told that it is ready.
+            let report = ReloadReport::ending(&ReloadRefused::Ending);
+            report.log(cause);
+            return report;
+        }
         self.notify.reloading().await;
         let report = match self.wanted().await {
             Ok(wanted) => self.apply(wanted).await,

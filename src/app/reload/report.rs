@@ -146,7 +146,15 @@ impl ReloadReport {
             Outcome::Unchanged => {
                 tracing::info!(event = "config.unchanged", cause, needs_restart, "{summary}");
             }
-            Outcome::Failed | Outcome::Ending => {
+            Outcome::Ending => {
+                tracing::warn!(
+                    event = "config.reload_failed",
+                    cause,
+                    count = 0,
+                    "{summary}: the service is ending"
+                );
+            }
+            Outcome::Failed => {
                 let one_line = |problem: &String| problem.replace("\n    ", "; ");
                 let problems = self.problems.iter().map(one_line).collect::<Vec<_>>().join(" | ");
                 let count = self.problems.len();
