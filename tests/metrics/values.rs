@@ -77,8 +77,8 @@ async fn a_process_that_is_killed_for_a_fault_did_not_end_as_ordered() {
     let client = Client::open(&service, "a").await;
     let exits = |page: &Page, kind| page.sum("mcpvisor_exits_total", &[A, ("kind", kind)]);
     client.call("bad_frame", json!({})).await;
+    // By the signal, unless it was faster: its pipes close at the same time.
     let page = shown(&service, "it is killed", |page| exits(page, "unexpected") == 1.0).await;
-    assert_eq!(page.value("mcpvisor_exits_total", &[A, ("kind", "unexpected"), ("reason", "signal")]), 1.0);
     assert_eq!(exits(&page, "expected"), 0.0);
     client.text("counter", json!({})).await;
     client.delete().await;
