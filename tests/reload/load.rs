@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use serde_json::json;
 
-use crate::common::{Client, Service, code, text_of};
+use crate::common::{Client, Service, code, eventually, open_files, text_of};
 use crate::{marked, reload};
 
 /// Somebody who reloads often would lose calls or sessions, now and then.
@@ -51,4 +51,62 @@ async fn twenty_reloads_under_load_cost_no_call_of_a_backend_that_is_the_same_an
     assert_eq!(service.metric(r#"mcpvisor_config_reloads_total{result="ok"}"#).await, 20.0);
     let connections = service.connections().await;
     assert!(connections.iter().all(|one| one["total_errors"] == 0), "{connections:?}");
+}
+
+/// A service that is reloaded every day would run out of processes, sessions or file descriptors, or count them wrong.
+#[tokio::test]
+async fn forty_reloads_leave_nothing_behind() {
+    let always = marked("always", "1", "");
+    let config = |round: usize| {
+        let comes = match round % 4 {
+            0 => String::new(),
+            1 => marked("comes", "1", "warm = 1"),
+            2 => marked("comes", "2", "isolation = \"shared\""),
+            _ => marked("comes", "2", "isolation = \"principal\"\nwarm = 1"),
+        };
+        [&always[..], &comes].concat()
+    };
+    let service = Service::start(&config(0)).await;
+    let client = Client::open(&service, "always").await;
+    let pid = client.pid().await;
+    let files = open_files(service.pid());
+    for round in 1..=40 {
+        reload(&service, &config(round)).await;
+        if !round.is_multiple_of(4) {
+            for _ in 0..2 {
+                Client::open(&service, "comes").await.pid().await;
+            }
+        }
+    }
+    reload(&service, &config(1)).await;
+    let quiet = async || (service.connections().await.len() == 1).then_some(());
+    eventually("nothing of before is left", quiet).await;
+    let page = async || service.metrics().await;
+    let of_comes = |page: &str, name: &str| -> Vec<(String, f64)> {
+        let lines = page.lines().filter(|line| line.starts_with(name) && line.contains("backend=\"comes\""));
+        let split =
+            |line: &str| line.rsplit_once(' ').map(|(key, value)| (key.to_owned(), value.parse().unwrap()));
+        lines.filter_map(split).collect()
+    };
+    let zero = async || {
+        let page = page().await;
+        let gauges =
+            [of_comes(&page, "mcpvisor_connections{"), of_comes(&page, "mcpvisor_sessions{")].concat();
+        assert_eq!(gauges.len(), 6, "{gauges:?}");
+        gauges.iter().all(|(_, value)| *value == 0.0).then_some(())
+    };
+    eventually("nothing of it is counted", zero).await;
+    let launches: f64 =
+        of_comes(&page().await, "mcpvisor_launches_total{").iter().map(|(_, count)| count).sum();
+    assert!(launches >= 30.0, "it went on counting: {launches}");
+    reload(&service, &config(0)).await;
+    let own = async || (marked_processes(&service) == [pid]).then_some(());
+    eventually("one process is left", own).await;
+    let few = async || (open_files(service.pid()) <= files + 8).then_some(());
+    eventually("its file descriptors are closed", few).await;
+    assert_eq!(client.pid().await, pid);
+}
+
+fn marked_processes(service: &Service) -> Vec<u32> {
+    crate::common::marked(&service.instance)
 }

@@ -77,3 +77,19 @@ async fn sessions_live_as_long_as_it_says_now() {
     let (status, refused) = Client::try_open(&service, "a").await.err().unwrap();
     assert_eq!((status, reason(&refused)), (503, "sessions"), "{refused}");
 }
+
+/// A session would lose its memory to a setting that is for others, or find itself among strangers.
+#[tokio::test]
+async fn isolation_is_for_sessions_that_begin_from_then_on() {
+    let service = Service::start(&marked("a", "1", "")).await;
+    let before = [Client::open(&service, "a").await, Client::open(&service, "a").await];
+    let pids = [before[0].pid().await, before[1].pid().await];
+    reload(&service, &marked("a", "1", "isolation = \"shared\"")).await;
+    let after = [Client::open(&service, "a").await, Client::open(&service, "a").await];
+    assert_eq!(after[0].pid().await, after[1].pid().await);
+    assert_eq!([before[0].pid().await, before[1].pid().await], pids);
+    reload(&service, &marked("a", "1", "")).await;
+    let own = Client::open(&service, "a").await.pid().await;
+    assert!(own != after[0].pid().await && !pids.contains(&own));
+    assert_eq!(after[0].pid().await, after[1].pid().await);
+}

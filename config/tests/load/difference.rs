@@ -104,6 +104,13 @@ fn what_only_follows_a_general_setting_is_no_change_of_a_backend() {
     assert_eq!(changed(&difference, "own"), (vec!["pool.idle_timeout"], Change::InPlace));
 }
 
+#[test]
+fn groups_are_told_by_name() {
+    let grouped = |members: &str| format!("[groups]\nall = {members}\n{BEFORE}");
+    assert_eq!(between(BEFORE, &grouped("[\"http\"]")).settings, ["groups.all"]);
+    assert_eq!(between(&grouped("[\"http\"]"), &grouped("[\"stdio\"]")).settings, ["groups.all"]);
+}
+
 /// A secret that was rotated would be ignored, or be told to whoever asks what has changed.
 #[test]
 fn a_secret_that_has_changed_is_found_and_not_told() {
