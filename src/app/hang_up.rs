@@ -17,14 +17,17 @@ pub(super) enum HangUp {
 /// Registered before anything listens, so that none is ever deadly.
 pub(super) struct HangUps {
     signal: Signal,
-    had_terminal: bool,
+    /// It belongs to a terminal, and was not told to outlive it.
+    of_terminal: bool,
 }
 
 impl HangUps {
     /// # Errors
     /// The system refuses the registration.
     pub(super) fn listen() -> std::io::Result<Self> {
-        Ok(Self { signal: signal(SignalKind::hangup())?, had_terminal: has_terminal() })
+        // Asked before we take the signal for ourselves.
+        let of_terminal = has_terminal() && !is_ignored();
+        Ok(Self { signal: signal(SignalKind::hangup())?, of_terminal })
     }
 
     /// The next one. Cancel-safe.
@@ -33,8 +36,16 @@ impl HangUps {
             // The runtime ends, and with it everybody who waits.
             std::future::pending::<()>().await;
         }
-        if self.had_terminal && !has_terminal() { HangUp::TerminalClosed } else { HangUp::Reload }
+        if self.of_terminal && !has_terminal() { HangUp::TerminalClosed } else { HangUp::Reload }
     }
+}
+
+/// Whether SIGHUP was ignored when we were started, as `nohup` has it.
+fn is_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    // The first bit is signal 1, which is SIGHUP.
+    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }
 
 /// Whether there is a controlling terminal: the kernel takes it away before it sends the signal.

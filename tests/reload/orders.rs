@@ -1,5 +1,6 @@
 //! How a reload is ordered, and what is said of it.
 
+use std::os::fd::OwnedFd;
 use std::process::{Command, Output, Stdio};
 
 use rustix::process::Signal;
@@ -107,14 +108,20 @@ async fn sighup_reloads() {
     assert!(service.runs());
 }
 
-/// A closed terminal would leave a service behind that nobody sees, and that was told to reload by it.
-#[tokio::test]
-async fn a_terminal_that_is_closed_ends_the_service_and_an_order_from_it_does_not() {
-    let terminal =
-        pty::openpt(pty::OpenptFlags::RDWR | pty::OpenptFlags::NOCTTY | pty::OpenptFlags::CLOEXEC).unwrap();
+/// The master of a new terminal, and the name of it.
+fn terminal() -> (OwnedFd, String) {
+    let flags = pty::OpenptFlags::RDWR | pty::OpenptFlags::NOCTTY | pty::OpenptFlags::CLOEXEC;
+    let terminal = pty::openpt(flags).unwrap();
     pty::grantpt(&terminal).unwrap();
     pty::unlockpt(&terminal).unwrap();
     let name = pty::ptsname(&terminal, Vec::new()).unwrap().into_string().unwrap();
+    (terminal, name)
+}
+
+/// A closed terminal would leave a service behind that nobody sees, and that was told to reload by it.
+#[tokio::test]
+async fn a_terminal_that_is_closed_ends_the_service_and_an_order_from_it_does_not() {
+    let (terminal, name) = terminal();
     // Makes its standard input its terminal.
     let script = format!("exec setsid -c \"$@\" <{name}");
     let mut service = Service::start_after(&script, &marked("a", "1", ""), &[]).await;
@@ -129,6 +136,20 @@ async fn a_terminal_that_is_closed_ends_the_service_and_an_order_from_it_does_no
     assert_eq!(text_of(&slow), "slept 1000 ms", "{slow}");
     assert_eq!(service.ended().await.code(), Some(0));
     service.nothing_is_left().await;
+}
+
+/// `nohup mcpvisor` would end with the terminal that it was to outlive.
+#[tokio::test]
+async fn a_service_that_is_to_outlive_its_terminal_does() {
+    let (terminal, name) = terminal();
+    let script = format!("exec setsid -c nohup \"$@\" <{name}");
+    let mut service = Service::start_after(&script, &marked("a", "1", ""), &[]).await;
+    let client = Client::open(&service, "a").await;
+    drop(terminal);
+    let read = async || service.log().contains("config.unchanged").then_some(());
+    eventually("it takes it for an order", read).await;
+    assert_eq!(mark(&client).await, "1");
+    assert!(service.runs());
 }
 
 /// Whoever wants his edits to hold at once would have to say so each time.
