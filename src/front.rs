@@ -13,6 +13,7 @@ mod events;
 mod exchange;
 mod face;
 mod feed;
+mod fields;
 pub(crate) mod gate;
 mod health;
 mod inbound;
@@ -20,6 +21,7 @@ mod initialize;
 mod listener;
 mod measure;
 mod media;
+mod modern;
 mod payload;
 mod post;
 mod rejection;
@@ -41,6 +43,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use measure::count_auth_failure;
+use modern::{Parking, Seal};
 use rejection::{INVALID_REQUEST, Rejection};
 use rules::Rules;
 use session::{Sessions, Table};
@@ -58,6 +61,11 @@ pub struct Front {
     rules: ArcSwap<Rules>,
     sessions: Sessions,
     state: AtomicU8,
+    /// Cancelled when the service begins to drain.
+    ending: CancellationToken,
+    parking: Parking,
+    /// `None`: the system has no random numbers.
+    seal: Option<Arc<Seal>>,
 }
 
 impl Front {
@@ -70,6 +78,9 @@ impl Front {
             rules: ArcSwap::from_pointee(Rules::new(config)),
             sessions: Sessions::start(table, config.session.ttl),
             state: AtomicU8::new(OPEN),
+            ending: CancellationToken::new(),
+            parking: Parking::start(config.session.parked_ttl),
+            seal: Seal::new(&config.session.state_key).map(Arc::new),
             launcher,
             shutdown,
         })
@@ -85,6 +96,7 @@ impl Front {
     /// `close`: told by `POST /close` rather than by a signal.
     pub fn begin_drain(&self, close: bool) {
         self.state.fetch_max(if close { CLOSING } else { DRAINING }, SeqCst);
+        self.ending.cancel();
     }
 
     /// Whether the service is ending.

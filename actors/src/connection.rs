@@ -38,9 +38,11 @@ use ractor::{ActorProcessingErr, SupervisionEvent};
 use tokio::time::Instant;
 
 use crate::actor::{Actor, ActorKind, ActorRef};
+use crate::era::Era;
 use crate::error::EndCause;
 use crate::fault::Fault;
 use crate::link::duplex;
+use crate::link::http::MirroredOf;
 use crate::link::stdio::{self, Launch};
 use crate::link::{Events, Link, LinkEvent, upstream};
 use crate::metrics::{self, BackendMetrics};
@@ -111,6 +113,7 @@ pub(crate) struct Connection;
 pub(crate) struct ConnectionState {
     myself: ActorRef<ConnectionMsg>,
     incarnation: u64,
+    era: Era,
     route: Route,
     backend: Arc<Backend>,
     supervisor: ActorRef<SupervisorMsg>,
@@ -179,6 +182,7 @@ impl Actor for Connection {
         let events = Events::to(myself.clone());
         let session = args.route.key().session_hash();
         let backend = args.backend.clone();
+        let era = args.route.record().era;
         match (args.source, &args.backend.transport) {
             (Source::Spare(spare), _) => spare.open(&myself, session),
             (Source::Open(transport, seat), _) => duplex::open(transport, &backend, events, seat),
@@ -190,7 +194,11 @@ impl Actor for Connection {
                 let launch = Launch { session, backend, instance: args.instance, sweeper: args.sweeper };
                 stdio::open(launch, events, seat);
             }
-            (Source::Launch(seat), Transport::Http { .. }) => upstream::open(&backend, events, seat),
+            (Source::Launch(seat), Transport::Http { .. }) => {
+                let route = args.route.clone();
+                let mirrored: MirroredOf = Arc::new(move |tool: &str| route.mirrored(tool));
+                upstream::open(&backend, era, Some(mirrored), events, seat);
+            }
         }
         // What a Connection that failed has left there, nobody else takes back.
         args.route.place().usage.set_in_flight(0);
@@ -200,6 +208,7 @@ impl Actor for Connection {
             timer: Some(Timer::at(late, myself.clone(), ConnectionMsg::LaunchLate)),
             myself,
             incarnation,
+            era,
             in_flight: InFlight::default(),
             queue: Queue::default(),
             shared: args.route.is_own().then(Shared::default),

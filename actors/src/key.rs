@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::era::Era;
 use mcpvisor_config::{Backend, Isolation};
 use sha2::{Digest, Sha256};
 
@@ -11,6 +12,11 @@ pub const SHARED: &str = "shared";
 
 /// What the session part of the key of a principal's connection begins with. No session id has a colon in it.
 const PRINCIPAL: &str = "principal:";
+
+/// The same for clients that have no sessions, by the era in which the backend is spoken to.
+const MODERN: &str = "modern:";
+/// See [`MODERN`].
+const BRIDGED: &str = "bridged:";
 
 /// Names one supervised connection: what is launched at most once at any time.
 ///
@@ -46,9 +52,23 @@ impl ConnectionKey {
         }
     }
 
-    /// Whether sessions share it.
+    /// The key of a connection for clients without sessions: `who` of them share it. The backend is spoken to in `era`.
+    pub fn sessionless(backend: impl Into<Arc<str>>, era: Era, who: &str) -> Self {
+        let prefix = match era {
+            Era::Modern => MODERN,
+            Era::Legacy => BRIDGED,
+        };
+        Self::new(backend, format!("{prefix}{who}"))
+    }
+
+    /// Whether sessions, or clients without one, share it.
     pub(crate) fn is_common(&self) -> bool {
-        &*self.session_id == SHARED || self.session_id.starts_with(PRINCIPAL)
+        &*self.session_id == SHARED || self.session_id.starts_with(PRINCIPAL) || self.is_sessionless()
+    }
+
+    /// Whether it was made by [`ConnectionKey::sessionless`].
+    pub(crate) fn is_sessionless(&self) -> bool {
+        self.session_id.starts_with(MODERN) || self.session_id.starts_with(BRIDGED)
     }
 
     /// What people see of the session: the first 12 hex digits of SHA-256 of the session part,

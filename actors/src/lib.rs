@@ -47,6 +47,7 @@ pub mod byte_channel;
 mod children;
 mod connection;
 mod connection_handle;
+mod era;
 mod error;
 mod fault;
 mod guard;
@@ -59,8 +60,10 @@ mod live;
 pub mod message;
 mod metadata;
 pub mod metrics;
+mod mirrored;
 mod pending;
 mod pool;
+mod probe;
 mod process;
 mod registry;
 mod root;
@@ -79,6 +82,7 @@ mod panics;
 
 pub use children::{BackendUsage, ChildrenUsage};
 pub use connection_handle::ConnectionHandle;
+pub use era::{Era, MODERN_VERSION, greeting};
 pub use error::{EndCause, Overload, Refusal, Unavailable};
 pub use fault::{Fault, FaultReason};
 pub use guard::run_guard;
@@ -87,6 +91,7 @@ pub use key::{ConnectionKey, SHARED};
 pub use launcher::{Launcher, LauncherOptions, ReloadRefused, StartError};
 pub use link::duplex::OpenTransport;
 pub use metadata::{ConnectionMetadata, ConnectionState, Phase};
+pub use mirrored::Mirrored;
 pub use pending::{Answer, Exchange, ReplyStream};
 pub use pool::{
     DEFAULT_CLEANUP_INTERVAL, DEFAULT_IDLE_TIMEOUT, DEFAULT_MAX_ERROR_COUNT, PoolConfig,

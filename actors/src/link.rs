@@ -80,6 +80,13 @@ pub(crate) enum RequestFailure {
     Busy { retry_after: Duration },
 }
 
+impl RequestFailure {
+    /// Whether the server refused the request as one that it does not understand.
+    pub(crate) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Refused(_))
+    }
+}
+
 /// One open transport. Dropping it ends everything behind it at once.
 pub(crate) trait Link: Send + 'static {
     /// Hands over one message, never waiting. `request`: the wire id, if an answer is expected.

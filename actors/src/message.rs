@@ -11,6 +11,7 @@ pub use envelope::{Envelope, EnvelopeError, Kind};
 pub use id::{IdError, client_id};
 pub use params::{
     CancelParams, ProgressParams, cancelled_request_id, progress_token, request_progress_token,
+    result_subscription_id, subscription_id,
 };
 
 use bytes::Bytes;

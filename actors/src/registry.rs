@@ -14,6 +14,7 @@ mod address;
 mod backend;
 mod drain;
 mod entry;
+mod eras;
 mod hosts;
 mod keys;
 mod launches;
@@ -40,6 +41,7 @@ use crate::link::duplex::OpenTransport;
 use crate::live::{Live, served};
 use crate::metadata::ConnectionMetadata;
 use crate::pending::Pending;
+use crate::probe::Spoken;
 use crate::process::Sweeper;
 use crate::root::RootMsg;
 use crate::route::{Attached, Notice, Route};
@@ -50,6 +52,8 @@ use backend::BackendEntry;
 pub(crate) use backend::{News, Start};
 use drain::Drain;
 use entry::Entry;
+use eras::Probes;
+pub(crate) use eras::{Eras, configured};
 pub(crate) use hosts::Hosts;
 pub use list::BackendState;
 pub(crate) use operator::{Order, Stopped};
@@ -88,6 +92,10 @@ pub(crate) enum RegistryMsg {
     News { key: ConnectionKey, news: News },
     /// A process in reserve.
     Spare(SpareMsg),
+    /// What does this backend speak?
+    Era { backend: Arc<str>, reply: oneshot::Sender<Spoken> },
+    /// A probe has ended.
+    Probed { backend: Arc<str>, spoken: Option<Spoken> },
     /// The cooldown of a backend's breaker is over.
     BreakerOver { backend: Arc<str> },
     /// An operator's order for a backend, or for the session of it with this hash; how many connections it
@@ -128,6 +136,7 @@ pub(crate) struct RegistryArgs {
     pub(crate) sweeper: Sweeper,
     pub(crate) stopped: Stopped,
     pub(crate) hosts: Hosts,
+    pub(crate) eras: Eras,
 }
 
 pub(crate) struct Registry;
@@ -140,6 +149,7 @@ pub(crate) struct RegistryState {
     hosts: Hosts,
     backends: HashMap<Arc<str>, BackendEntry>,
     reserve: HashMap<u64, Kept>,
+    probes: Probes,
     draining: Option<Drain>,
 }
 
@@ -158,10 +168,10 @@ impl Actor for Registry {
         let backends: HashMap<Arc<str>, _> =
             served(&config).map(|backend| (Arc::from(&*backend.name), BackendEntry::new(backend))).collect();
         crate::metrics::start_at_zero();
-        let (entries, keys, reserve) = Default::default();
+        let (entries, keys, reserve, probes) = Default::default();
         let hosts = args.hosts.clone();
         let mut state =
-            RegistryState { myself, args, entries, keys, hosts, backends, reserve, draining: None };
+            RegistryState { myself, args, entries, keys, hosts, backends, reserve, probes, draining: None };
         state.keep_all_spares();
         Ok(state)
     }
@@ -212,6 +222,8 @@ impl Actor for Registry {
             RegistryMsg::TicketDone { key } => state.ticket_done(&key),
             RegistryMsg::News { key, news } => state.learn(&myself, &key, news),
             RegistryMsg::Spare(message) => state.spare(message),
+            RegistryMsg::Era { backend, reply } => state.era(backend, reply),
+            RegistryMsg::Probed { backend, spoken } => state.probed(&backend, spoken),
             RegistryMsg::BreakerOver { backend } => state.breaker_over(&backend),
             RegistryMsg::Operate { order, backend, session, reply } => {
                 let _ = reply.send(state.operate(order, &backend, session.as_deref()));

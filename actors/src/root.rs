@@ -39,6 +39,8 @@ pub(crate) enum RootMsg {
     Claim { key: ConnectionKey, supervisor: ActorRef<SupervisorMsg> },
     /// The Registry wants to keep a process of this backend in reserve. It belongs to no key.
     SeatSpare { backend: Arc<str>, registry: ActorRef<RegistryMsg> },
+    /// The Registry asks a backend what it speaks.
+    SeatProbe { registry: ActorRef<RegistryMsg>, reply: oneshot::Sender<Seat> },
     /// A Supervisor got a spare in place of a launch: it takes over the seat, and the key with it.
     TakeOver { spare: u64, seat: Seat, supervisor: ActorRef<SupervisorMsg> },
     /// An incarnation and all its processes are gone.
@@ -123,6 +125,10 @@ impl Actor for Root {
                 let incarnation = state.table.seat_spare(Holder::Reserve(registry.clone()));
                 let seat = Seat::new(incarnation, myself);
                 let _ = registry.send_message(RegistryMsg::Spare(SpareMsg::Seated { backend, seat }));
+            }
+            RootMsg::SeatProbe { registry, reply } => {
+                let incarnation = state.table.seat_spare(Holder::Reserve(registry));
+                let _ = reply.send(Seat::new(incarnation, myself));
             }
             RootMsg::TakeOver { spare, seat, supervisor } => {
                 let owner = Holder::Supervisor(supervisor);

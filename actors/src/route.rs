@@ -22,6 +22,7 @@ use crate::fault::{Fault, FaultReason};
 use crate::key::ConnectionKey;
 use crate::live::Settings;
 use crate::message::Envelope;
+use crate::mirrored::Mirrored;
 use crate::pending::{Exchange, Pending, Reply};
 use crate::registry::{RegistryAddress, RegistryMsg};
 use crate::session_record::SessionRecord;
@@ -63,6 +64,9 @@ pub(crate) enum RouteKind {
     Own,
     /// One that the session shares with others: another route ([`RouteKind::Own`]) stands for the key.
     Member,
+    /// The same for one request of a client that has no session. It hears what precedes its answer, and nothing that
+    /// is said to all.
+    Guest,
 }
 
 /// The answer to a client's `initialize`.
@@ -99,6 +103,35 @@ impl Route {
     pub(crate) fn own(key: ConnectionKey, registry: RegistryAddress, settings: Settings) -> Self {
         let initialize = crate::connection::own_initialize(&settings.load());
         Self::new(key, registry, SessionRecord::new("", initialize), RouteKind::Own, None, settings)
+    }
+
+    /// A route that stands for the key of clients without sessions, which shakes hands as the first of them would.
+    pub(crate) fn for_guests(registry: RegistryAddress, guest: &Self, settings: Settings) -> Self {
+        let record = SessionRecord::clone(&guest.record());
+        Self::new(guest.key().clone(), registry, record, RouteKind::Own, None, settings)
+    }
+
+    /// The way of one request, or of one who listens, of a client without a session. `host` stands for the key, if
+    /// anybody does by now.
+    pub(crate) fn guest(
+        key: ConnectionKey,
+        registry: RegistryAddress,
+        record: Arc<SessionRecord>,
+        sink: Option<Box<dyn SessionSink>>,
+        host: Option<&Self>,
+        settings: Settings,
+    ) -> Self {
+        let kind = if sink.is_some() { RouteKind::Member } else { RouteKind::Guest };
+        let place = match host {
+            Some(host) => ArcSwap::new(host.0.place.load_full()),
+            None => ArcSwap::from_pointee(Place::new(settings)),
+        };
+        let (record, stream_open, ended) = (ArcSwap::new(record), false.into(), OnceLock::new());
+        let route = Self(Arc::new(Inner { key, registry, kind, record, sink, place, stream_open, ended }));
+        if let Some(host) = host {
+            route.join(host);
+        }
+        route
     }
 
     /// A session that leads nowhere.
@@ -176,6 +209,7 @@ impl Route {
         let message = match self.0.kind {
             RouteKind::Member if !self.place().members.leave(self) => return,
             RouteKind::Member => RegistryMsg::Leave { route: self.clone(), cause },
+            RouteKind::Guest => return,
             RouteKind::Session | RouteKind::Own => RegistryMsg::End { key, cause, done: None },
         };
         let _ = self.0.registry.send(message);
@@ -294,6 +328,11 @@ impl Route {
     /// What is to be told of it, once.
     pub(crate) fn loss_to_tell(&self) -> Option<Arc<Loss>> {
         self.place().loss.swap(None)
+    }
+
+    /// The arguments of this tool that HTTP headers repeat; `None`: the backend's tool list has not been seen.
+    pub fn mirrored(&self, tool: &str) -> Option<Arc<[Mirrored]>> {
+        self.place().mirrored_tools.load().of(tool)
     }
 
     /// Error count and limit, as last published.

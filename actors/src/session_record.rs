@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::era::{Era, MODERN_VERSION};
 use crate::message::Envelope;
 use crate::supervisor::Budget;
 
@@ -28,7 +29,11 @@ pub enum Stage {
 pub struct SessionRecord {
     /// Who the session belongs to.
     pub principal: String,
-    /// The client's `initialize` request, byte for byte; empty = mcpvisor speaks for itself.
+    /// How the backend is spoken to.
+    #[serde(default)]
+    pub era: Era,
+    /// The client's `initialize` request, byte for byte; empty = mcpvisor speaks for itself. In the modern era the
+    /// `server/discover` that stands in its place.
     pub initialize: Bytes,
     /// The first answer to it, byte for byte.
     pub first_result: Bytes,
@@ -49,8 +54,23 @@ impl SessionRecord {
         Self { principal: principal.into(), initialize, ..Self::default() }
     }
 
+    /// The same, for a backend that is spoken to in `era`.
+    #[must_use]
+    pub fn in_era(self, era: Era) -> Self {
+        Self { era, ..self }
+    }
+
+    /// The same, as of a client that has got so far.
+    #[must_use]
+    pub fn at_stage(self, stage: Stage) -> Self {
+        Self { stage, ..self }
+    }
+
     /// The negotiated protocol version, once there is an answer.
     pub fn protocol_version(&self) -> Option<String> {
+        if self.era == Era::Modern {
+            return (!self.first_result.is_empty()).then(|| MODERN_VERSION.to_owned());
+        }
         protocol_version(&self.first_result)
     }
 

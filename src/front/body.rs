@@ -10,6 +10,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
 
 use super::events::{FeedBody, ReplyBody};
+use super::modern::TalkBody;
 use super::session::Session;
 use super::unfetched::Unfetched;
 
@@ -29,6 +30,8 @@ pub(crate) enum FrontBody {
     Reply(Box<ReplyBody>),
     /// A GET stream.
     Feed(Box<FeedBody>),
+    /// What a modern client is told, as long as it takes.
+    Talk(Box<TalkBody>),
 }
 
 impl Body for FrontBody {
@@ -49,6 +52,7 @@ impl Body for FrontBody {
             Self::Large(rest) => Poll::Ready(rest.next_piece()),
             Self::Reply(body) => body.poll_piece(cx),
             Self::Feed(body) => body.poll_piece(cx),
+            Self::Talk(body) => body.poll_piece(cx),
         };
         piece.map(|piece| piece.map(|bytes| Ok(Frame::data(bytes))))
     }
@@ -60,6 +64,7 @@ impl Body for FrontBody {
             Self::Large(rest) => rest.len() == 0,
             Self::Reply(body) => body.is_done(),
             Self::Feed(_) => false,
+            Self::Talk(body) => body.is_done(),
         }
     }
 
@@ -68,7 +73,7 @@ impl Body for FrontBody {
             Self::Empty => SizeHint::with_exact(0),
             Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Self::Large(rest) => SizeHint::with_exact(rest.len() as u64),
-            Self::Reply(_) | Self::Feed(_) => SizeHint::default(),
+            Self::Reply(_) | Self::Feed(_) | Self::Talk(_) => SizeHint::default(),
         }
     }
 }

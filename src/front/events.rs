@@ -14,6 +14,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 
 pub(crate) use feed_body::{FeedBody, FeedEnd};
+pub(crate) use keep_alive::KeepAlive;
 pub(crate) use reply_body::{ReplyBody, Unfinished};
 pub(crate) use source::Source;
 
@@ -55,6 +56,10 @@ impl fmt::Display for EventId {
 pub(crate) fn write_event(out: &mut BytesMut, id: EventId, message: &[u8]) {
     out.reserve(message.len() + 48);
     write_id(out, id);
+    write_message(out, message);
+}
+
+fn write_message(out: &mut BytesMut, message: &[u8]) {
     // A backend over HTTP may write its JSON over several lines, and a line ends an event's field.
     let mut rest = message;
     while let Some(end) = memchr::memchr2(b'\n', b'\r', rest) {
@@ -64,6 +69,12 @@ pub(crate) fn write_event(out: &mut BytesMut, id: EventId, message: &[u8]) {
     }
     write_data(out, rest);
     out.extend_from_slice(b"\n");
+}
+
+/// Writes one message as one event that nobody can resume from.
+pub(crate) fn write_unnumbered(out: &mut BytesMut, message: &[u8]) {
+    out.reserve(message.len() + 16);
+    write_message(out, message);
 }
 
 /// Writes the event that begins a stream and carries nothing but where to resume it.

@@ -78,7 +78,7 @@ fn send(session: &Arc<Session>, message: Envelope) -> Source {
         None => session.route().request(message),
         Some(refusal) => refused(refusal),
     };
-    Source::new(exchange, id, operation, session.begin_use())
+    Source::new(exchange, id, operation, Some(session.begin_use()))
 }
 
 fn refused(refusal: Refusal) -> oneshot::Receiver<Exchange> {

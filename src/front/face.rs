@@ -26,6 +26,7 @@ pub(crate) struct Face {
     pub(crate) session_duration: Histogram,
     pub(crate) streams_get: Gauge,
     pub(crate) streams_post: Gauge,
+    pub(crate) streams_listen: Gauge,
     pub(crate) overflows: Counter,
     pub(crate) errors: Counters,
 }
@@ -59,6 +60,7 @@ impl Face {
             session_duration: histogram_of(&SERVER_SESSION, Some(&name)),
             streams_get: streams.get(&["get"]),
             streams_post: streams.get(&["post"]),
+            streams_listen: streams.get(&["listen"]),
             overflows: Counters::new(&STREAM_OVERFLOWS, Some(&name)).get(&[]),
             errors: Counters::new(&REQUEST_ERRORS, Some(&name)),
             name,

@@ -99,7 +99,7 @@ impl Drop for Opening<'_> {
 }
 
 /// 160 random bits: the id of a session is the key to it.
-fn random_id() -> Option<String> {
+pub(crate) fn random_id() -> Option<String> {
     use std::fmt::Write;
     let mut bytes = [0u8; 20];
     getrandom::fill(&mut bytes).ok()?;

@@ -11,9 +11,9 @@ use super::era::{self, Era};
 use super::exchange;
 use super::inbound::Inbound;
 use super::initialize::initialize;
-use super::media;
 use super::payload::{self, Unreadable};
 use super::rejection::{INVALID_REQUEST, PARSE_ERROR, Rejection};
+use super::{media, modern};
 
 /// Answers a POST. The order of the checks is that of `protocol.md`, "The way in".
 pub(crate) async fn post<B>(inbound: Inbound<'_>, body: B) -> Result<HttpResponse, Rejection>
@@ -27,6 +27,7 @@ where
     let message = Envelope::parse(bytes).map_err(|error| unparsable(&error))?;
     match era::choose(inbound.headers, &message) {
         Era::Legacy => legacy(inbound, message).await,
+        Era::Modern => modern::post(&inbound, message).await,
     }
 }
 

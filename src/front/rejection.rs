@@ -36,6 +36,17 @@ impl Rejection {
         Self { status, body: message::error(id, code, text, None), header: None }
     }
 
+    /// An error of the specification's, with what it says of `data`.
+    pub(crate) fn protocol(
+        id: Option<&[u8]>,
+        status: StatusCode,
+        code: i32,
+        text: &str,
+        data: Option<&serde_json::Value>,
+    ) -> Self {
+        Self { status, body: message::error(id, code, text, data), header: None }
+    }
+
     /// 400 with `-32600`.
     pub(crate) fn invalid(id: Option<&[u8]>, text: &str) -> Self {
         Self::answering(id, StatusCode::BAD_REQUEST, INVALID_REQUEST, text)

@@ -10,7 +10,7 @@ use super::body::{self, HttpResponse};
 use super::gate::Refused;
 use super::inbound::{Inbound, SESSION_HEADER};
 use super::rejection::{INVALID_REQUEST, Rejection};
-use super::{Front, feed, health, measure, post};
+use super::{Front, era, feed, health, measure, post};
 
 /// What a path leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,7 +119,9 @@ impl Front {
         let face = self.rules.load().faces.get(name).cloned();
         let face = face.ok_or_else(|| self.no_such_backend(name))?;
         let inbound = Inbound { front: self, face, principal, headers: &parts.headers };
+        let without_sessions = era::is_modern(&parts.headers);
         match parts.method {
+            Method::GET | Method::DELETE if without_sessions => Err(no_session_to_use()),
             Method::POST => post::post(inbound, body).await,
             Method::GET => feed::get(inbound).await,
             Method::DELETE => feed::delete(&inbound),
@@ -145,6 +147,13 @@ impl Front {
             format!("name a backend: POST /mcp/{{backend}}, where backend is one of: {}", names.join(", "));
         Rejection::new(StatusCode::NOT_FOUND, INVALID_REQUEST, &text)
     }
+}
+
+/// 2026-07-28 has neither streams of their own nor sessions to end.
+fn no_session_to_use() -> Rejection {
+    let text = "method not allowed in 2026-07-28: use POST";
+    Rejection::new(StatusCode::METHOD_NOT_ALLOWED, INVALID_REQUEST, text)
+        .with(header::ALLOW, HeaderValue::from_static("POST, OPTIONS"))
 }
 
 fn nothing_here() -> HttpResponse {
@@ -182,8 +191,7 @@ fn options(target: Target<'_>, headers: &HeaderMap) -> HttpResponse {
     let answer = response.headers_mut();
     answer.insert(header::ALLOW, methods.clone());
     if headers.contains_key(header::ORIGIN) {
-        const HEADERS: &str =
-            "authorization, content-type, accept, mcp-session-id, mcp-protocol-version, last-event-id";
+        const HEADERS: &str = "authorization, content-type, accept, mcp-session-id, mcp-protocol-version, last-event-id, mcp-method, mcp-name";
         answer.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
         answer.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(HEADERS));
         answer.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));

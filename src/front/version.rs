@@ -16,6 +16,8 @@ pub(crate) enum Version {
     V2025_06_18,
     /// 2025-11-25: primes its streams.
     V2025_11_25,
+    /// 2026-07-28: has no sessions.
+    V2026_07_28,
     /// Negotiated between a client and a backend that know more than we do.
     Other,
 }
@@ -35,6 +37,7 @@ impl Version {
             Self::V2025_03_26 => "2025-03-26",
             Self::V2025_06_18 => "2025-06-18",
             Self::V2025_11_25 => "2025-11-25",
+            Self::V2026_07_28 => "2026-07-28",
             Self::Other => "_OTHER",
         }
     }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use mcpvisor_config::Backend;
 use serde_json::json;
 
+use crate::era::{Era, MODERN_VERSION};
 use crate::fault::{Fault, FaultReason};
 use crate::message::{self, Envelope, Kind};
 use crate::session_record::{SessionRecord, Stage, protocol_version};
@@ -37,6 +38,7 @@ pub(super) enum Step {
 
 /// What still has to be said.
 pub(super) struct Handshake {
+    era: Era,
     initialize: Bytes,
     version: Option<String>,
     own: bool,
@@ -54,7 +56,8 @@ impl Handshake {
     /// `own`: mcpvisor speaks for itself and goes through all of it.
     pub(super) fn new(record: &SessionRecord, own: bool) -> Self {
         let mut steps = VecDeque::new();
-        if own || record.stage == Stage::Initialized {
+        let legacy = record.era == Era::Legacy;
+        if legacy && (own || record.stage == Stage::Initialized) {
             steps.push_back(Step::Initialized);
             steps.extend(
                 record.log_level.iter().map(|level| Step::Request("logging/setLevel", level.clone())),
@@ -64,7 +67,18 @@ impl Handshake {
         }
         let version = record.protocol_version();
         let (waiting, answer, step, failed) = Default::default();
-        Self { initialize: record.initialize.clone(), version, own, steps, waiting, answer, step, failed }
+        let era = record.era;
+        Self {
+            era,
+            initialize: record.initialize.clone(),
+            version,
+            own,
+            steps,
+            waiting,
+            answer,
+            step,
+            failed,
+        }
     }
 
     /// Whether the session was served before, by another incarnation.
@@ -93,16 +107,28 @@ impl Handshake {
             let error = String::from_utf8_lossy(answer.body().unwrap_or_default()).into_owned();
             return Verdict::Failed(Fault::new(
                 FaultReason::Handshake,
-                format!("initialize was answered with {error}"),
+                format!("{} was answered with {error}", self.opening()),
             ));
         }
-        let Some(version) = protocol_version(answer.bytes()) else {
+        let version = match self.era {
+            Era::Legacy => protocol_version(answer.bytes()),
+            Era::Modern => Some(MODERN_VERSION.to_owned()),
+        };
+        let Some(version) = version else {
             let text = "the answer to initialize has no protocolVersion";
             return Verdict::Failed(Fault::new(FaultReason::Handshake, text));
         };
         match &self.version {
             Some(before) if *before != version => Verdict::VersionChanged(version),
             _ => Verdict::Established(version),
+        }
+    }
+
+    /// The request that begins it.
+    pub(super) fn opening(&self) -> &'static str {
+        match self.era {
+            Era::Legacy => "initialize",
+            Era::Modern => "server/discover",
         }
     }
 

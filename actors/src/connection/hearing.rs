@@ -32,7 +32,7 @@ impl ConnectionState {
         let tells = self.link.as_ref().is_some_and(|link| link.transport() == "tcp");
         match self.in_flight.only_session() {
             Some(session) if !tells => Whose::One(session.clone()),
-            None if !tells && !self.in_flight.is_empty() => Whose::Unknown,
+            None if !tells && self.in_flight.at_work() > 0 => Whose::Unknown,
             _ => match &self.route.place().members.all()[..] {
                 [only] => Whose::One(only.clone()),
                 _ => Whose::Nobodys,

@@ -16,24 +16,36 @@ pub(super) struct Flight {
     pub(super) token: Option<Bytes>,
     /// The client no longer wants it; an answer that comes all the same is still delivered.
     pub(super) cancelled: bool,
+    /// It listens until somebody ends it: no work of the backend's, and no bound counts it.
+    pub(super) listens: bool,
 }
 
 /// Ordered by the id on the wire, which is the order of sending.
 #[derive(Default)]
 pub(super) struct InFlight {
     flights: BTreeMap<u64, Flight>,
-    /// How many of each session that has any.
+    /// How many of each session that has any, but for those that listen.
     by_session: HashMap<SessionId, usize>,
+    listening: usize,
 }
 
 impl InFlight {
     pub(super) fn insert(&mut self, wire: u64, flight: Flight) {
+        if flight.listens {
+            self.listening += 1;
+            self.flights.insert(wire, flight);
+            return;
+        }
         *self.by_session.entry(flight.pending.route().session()).or_default() += 1;
         self.flights.insert(wire, flight);
     }
 
     pub(super) fn remove(&mut self, wire: u64) -> Option<Flight> {
         let flight = self.flights.remove(&wire)?;
+        if flight.listens {
+            self.listening -= 1;
+            return Some(flight);
+        }
         let session = flight.pending.route().session();
         if let Some(count) = self.by_session.get_mut(&session) {
             *count -= 1;
@@ -49,12 +61,12 @@ impl InFlight {
         self.by_session.get(&session).copied().unwrap_or(0)
     }
 
-    /// The session that all of them belong to, if there is just one.
+    /// The session that all work belongs to, if there is just one.
     pub(super) fn only_session(&self) -> Option<&Route> {
         if self.by_session.len() != 1 {
             return None;
         }
-        self.flights.values().next().map(|flight| flight.pending.route())
+        self.flights.values().find(|flight| !flight.listens).map(|flight| flight.pending.route())
     }
 
     /// The requests of a session.
@@ -81,6 +93,18 @@ impl InFlight {
 
     pub(super) fn is_empty(&self) -> bool {
         self.flights.is_empty()
+    }
+
+    /// How many the backend works on: all but those that listen.
+    pub(super) fn at_work(&self) -> usize {
+        self.flights.len() - self.listening
+    }
+
+    /// Those that listen.
+    pub(super) fn take_listening(&mut self) -> Vec<(u64, Flight)> {
+        let listening: Vec<u64> =
+            self.flights.iter().filter(|(_, flight)| flight.listens).map(|(wire, _)| *wire).collect();
+        listening.into_iter().filter_map(|wire| Some((wire, self.remove(wire)?))).collect()
     }
 
     /// The ids on the wire, in order of sending.
@@ -134,6 +158,7 @@ impl InFlight {
     /// All of them, in order of sending: those the backend may have seen, and those it cannot have.
     pub(super) fn take(&mut self) -> (Vec<Flight>, Vec<Pending>) {
         self.by_session.clear();
+        self.listening = 0;
         let all = std::mem::take(&mut self.flights).into_values();
         let (seen, unseen): (Vec<_>, Vec<_>) =
             all.partition(|flight| flight.pending.stage() == Stage::Written);
@@ -142,7 +167,9 @@ impl InFlight {
 
     fn wanted(&self, session: &Route) -> impl Iterator<Item = u64> {
         let session = session.session();
-        let wanted = move |flight: &Flight| !flight.cancelled && flight.pending.route().session() == session;
+        let wanted = move |flight: &Flight| {
+            !flight.cancelled && !flight.listens && flight.pending.route().session() == session
+        };
         self.flights.iter().filter(move |(_, flight)| wanted(flight)).map(|(wire, _)| *wire)
     }
 }

@@ -1,13 +1,20 @@
 //! From the backend to the client, and whose it is (`protocol.md`, "Whose is it?").
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::hearing::Whose;
 use super::in_flight::Flight;
 use super::{ConnectionState, Life, SafeTools, sharing};
-use crate::message::{self, Envelope, Kind, cancelled_request_id, progress_token};
+use crate::era::Era;
+use crate::fault::{Fault, FaultReason};
+use crate::message::{
+    self, Envelope, Kind, cancelled_request_id, progress_token, result_subscription_id, subscription_id,
+};
 use crate::metrics::{self, Operation};
+use crate::mirrored::MirroredTools;
 use crate::pending::Pending;
 use crate::route::{Route, SessionEvent};
 use crate::session_record::SessionRecord;
@@ -54,7 +61,11 @@ impl ConnectionState {
             self.take_note(&flight.pending, message);
         }
         self.settle(flight.pending.route(), flight.pending.message());
-        flight.pending.answer(message);
+        let named = if flight.listens { result_subscription_id(message) } else { None };
+        match named.map(|id| Envelope::parse(message.with_part(id, flight.pending.id()))) {
+            Some(Ok(named)) => flight.pending.answer(&named),
+            _ => flight.pending.answer(message),
+        }
         self.advance();
     }
 
@@ -73,6 +84,12 @@ impl ConnectionState {
                 if let Some(names) = place.tool_names.load().as_ref() {
                     names.learn(answer.body().unwrap_or_default());
                 }
+                // Only who speaks to a client that repeats arguments in headers will ask.
+                if self.route.key().is_sessionless() {
+                    let mut tools = MirroredTools::clone(&place.mirrored_tools.load());
+                    tools.learn(answer.body().unwrap_or_default());
+                    place.mirrored_tools.store(tools.into());
+                }
             }
             _ => {}
         }
@@ -82,6 +99,10 @@ impl ConnectionState {
         let Some(id) = message.id_bytes() else { return };
         if message.method() == Some("ping") {
             return self.say(message::empty_result(&id), None);
+        }
+        if self.era == Era::Modern {
+            let text = "there are no requests to clients in 2026-07-28: answer with input_required";
+            return self.say(message::error(Some(&id), -32601, text, None), None);
         }
         let Whose::One(session) = self.whose_session(via) else {
             let text = "it cannot be told which of the sessions that share this connection is asked";
@@ -109,6 +130,9 @@ impl ConnectionState {
     }
 
     fn told_by_backend(&mut self, message: &Envelope, via: Option<u64>) {
+        if message.method() == Some("notifications/tools/list_changed") {
+            self.route.place().mirrored_tools.store(Default::default());
+        }
         match message.method() {
             Some("notifications/progress") => {
                 let Some(token) = progress_token(message) else { return };
@@ -134,7 +158,9 @@ impl ConnectionState {
                     original.map_or_else(|| message.bytes().clone(), |own| message.with_part(token, own));
                 self.precede(wire, message);
             }
+            Some("notifications/cancelled") if self.era == Era::Modern => self.ended_by_backend(message),
             Some("notifications/cancelled") => self.withdrawn_by_backend(message),
+            Some(_) if self.era == Era::Modern && self.tell_listener(message) => {}
             _ if self.shared.is_some() => self.tell_sessions(message, via),
             method => {
                 let unrelated = method.is_some_and(|method| {
@@ -148,6 +174,27 @@ impl ConnectionState {
                 }
             }
         }
+    }
+
+    /// What a modern backend says to somebody who listens names that, by the id of the request. False: it names nobody.
+    fn tell_listener(&mut self, message: &Envelope) -> bool {
+        let Some(id) = subscription_id(message) else { return false };
+        let wire = std::str::from_utf8(id).ok().and_then(|id| id.trim_matches('"').parse().ok());
+        let Some(flight) = wire.and_then(|wire| self.in_flight.get(wire)) else { return true };
+        let rewritten = message.with_part(id, flight.pending.id());
+        let Some(wire) = wire else { return true };
+        self.precede(wire, rewritten);
+        true
+    }
+
+    /// The backend will say no more to somebody who listens.
+    fn ended_by_backend(&mut self, message: &Envelope) {
+        let wire = cancelled_request_id(message).and_then(|id| std::str::from_utf8(id).ok()?.parse().ok());
+        let listens = |wire: &u64| self.in_flight.get(*wire).is_some_and(|flight| flight.listens);
+        let Some(flight) = wire.filter(listens).and_then(|wire| self.in_flight.remove(wire)) else { return };
+        let text = "the backend has ended the subscription";
+        flight.pending.refuse(self.lost_alone(&Arc::new(Fault::new(FaultReason::Eof, text))));
+        self.advance();
     }
 
     /// The backend takes back one of its own requests.

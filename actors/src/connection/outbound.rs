@@ -4,6 +4,7 @@ use tokio::time::Instant;
 
 use super::in_flight::Flight;
 use super::{ConnectionState, Life};
+use crate::era::Era;
 use crate::error::{Overload, Refusal};
 use crate::link::Sent;
 use crate::message::{Envelope, cancelled_request_id, notification, request_progress_token};
@@ -13,6 +14,9 @@ use crate::supervisor::{SupervisorMsg, Waiting};
 
 /// How long a cancelled request may still be answered before its stream is closed without an answer.
 const CANCEL_GRACE: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// Longer than any service runs.
+const NEVER: std::time::Duration = std::time::Duration::from_secs(100 * 365 * 24 * 3600);
 
 impl ConnectionState {
     pub(super) fn request(&mut self, pending: Pending) {
@@ -38,7 +42,7 @@ impl ConnectionState {
             return pending.refuse(Refusal::Invalid { code: -32600, message });
         }
         let session = route.session();
-        let full = self.in_flight.len() >= self.most_in_flight()
+        let full = self.in_flight.at_work() >= self.most_in_flight()
             || self.in_flight.of(session) >= self.backend.limits.max_in_flight;
         if full || self.queue.of(session) > 0 {
             return self.enqueue(pending);
@@ -77,12 +81,18 @@ impl ConnectionState {
         if let Some(since) = pending.waited_since() {
             self.metrics.waited(now.saturating_duration_since(since));
         }
-        if self.in_flight.is_empty() {
+        let method = pending.message().method();
+        let listens = method == Some("subscriptions/listen");
+        if listens || method == Some("tasks/result") {
+            // These wait for what may never happen, and only their client knows how long.
+            pending.restart(now + NEVER);
+        }
+        if self.in_flight.at_work() == 0 {
             self.liveness.wanted(now);
         }
         let deadline = pending.deadline();
         self.wake_at(self.liveness.due().map_or(deadline, |due| due.min(deadline)));
-        self.in_flight.insert(wire, Flight { pending, since: now, token, cancelled: false });
+        self.in_flight.insert(wire, Flight { pending, since: now, token, cancelled: false, listens });
         self.route.place().usage.set_in_flight(self.in_flight.len());
     }
 
@@ -90,7 +100,7 @@ impl ConnectionState {
     pub(super) fn advance(&mut self) {
         let serving = matches!(self.life, Life::Ready | Life::Retiring { .. });
         let each = self.backend.limits.max_in_flight;
-        while serving && self.in_flight.len() < self.most_in_flight() {
+        while serving && self.in_flight.at_work() < self.most_in_flight() {
             let in_flight = &self.in_flight;
             match self.queue.next(|session| in_flight.of(session) < each) {
                 Some(Waiting::Request(pending)) => self.transmit(pending),
@@ -134,6 +144,13 @@ impl ConnectionState {
             return self.advance();
         }
         let Some(wire) = self.in_flight.by_client_id(session, id) else { return };
+        if self.hangs_up() {
+            self.abort(wire);
+            if let Some(flight) = self.in_flight.remove(wire) {
+                self.cancelled(flight);
+            }
+            return self.advance();
+        }
         let rewritten = message.with_part(id, wire.to_string().as_bytes());
         self.say(rewritten, None);
         let until = Instant::now() + CANCEL_GRACE;
@@ -203,9 +220,17 @@ impl ConnectionState {
 
     /// Tells the backend that nobody waits for this any more.
     pub(super) fn cancel_at_backend(&mut self, wire: u64, reason: &str) {
+        if self.hangs_up() {
+            return self.abort(wire);
+        }
         let params = serde_json::json!({ "requestId": wire, "reason": reason });
         self.say(notification("notifications/cancelled", Some(params)), None);
         self.abort(wire);
+    }
+
+    /// Whether a request is taken back by closing its stream (2026-07-28, "Streamable HTTP", "Cancellation").
+    fn hangs_up(&self) -> bool {
+        self.era == Era::Modern && self.link.as_ref().is_some_and(|link| link.transport() == "tcp")
     }
 
     fn abort(&mut self, wire: u64) {

@@ -4,6 +4,7 @@ use tokio::time::Instant;
 
 use super::liveness::Beat;
 use super::{ConnectionState, Life};
+use crate::era::{self, Era};
 use crate::fault::{Fault, FaultReason};
 use crate::link::Sent;
 
@@ -17,7 +18,7 @@ impl ConnectionState {
         if self.asked.is_open(|wire| self.in_flight.contains(wire)) {
             self.liveness.excuse(now);
         }
-        match self.liveness.beat(now, !self.in_flight.is_empty()) {
+        match self.liveness.beat(now, self.in_flight.at_work() > 0) {
             Beat::Rest => {}
             Beat::Wait(until) => self.wake_at(until),
             Beat::Ping(next) => {
@@ -38,9 +39,13 @@ impl ConnectionState {
     /// No client knows of it, and it takes nobody's place: it is not in flight as a request is.
     fn ping(&mut self) {
         let wire = self.next_id();
-        let message = format!(r#"{{"jsonrpc":"2.0","id":{wire},"method":"ping"}}"#);
+        let message = match self.era {
+            Era::Legacy => format!(r#"{{"jsonrpc":"2.0","id":{wire},"method":"ping"}}"#).into(),
+            // The era has no ping, but a request that every server must answer.
+            Era::Modern => era::discover(&wire.into(), &self.backend),
+        };
         // A link that is full has its own deadline.
-        if self.link.as_mut().is_some_and(|link| link.send(message.into(), Some(wire)) != Sent::Full) {
+        if self.link.as_mut().is_some_and(|link| link.send(message, Some(wire)) != Sent::Full) {
             self.liveness.pinged(wire);
         }
     }

@@ -32,6 +32,7 @@ impl ConnectionState {
             self.give_back(Vec::new());
             self.route.place().usage.set_in_flight(self.in_flight.len());
         }
+        self.end_listening(cause);
         if by <= Instant::now() {
             return self.cut_retirement();
         }
@@ -74,23 +75,7 @@ impl ConnectionState {
     /// Its time is over: what is still in flight is cancelled there and answered here.
     pub(super) fn cut_retirement(&mut self) {
         let Life::Retiring { cause, .. } = self.life else { return };
-        let backend = self.route.key().backend_id.clone();
-        let refusal = match cause {
-            Retire::Delete(cause) => Refusal::SessionEnded { backend, cause },
-            Retire::Stop => Refusal::stopped_by_operator(backend),
-            Retire::Drain | Retire::Evict => Refusal::ShuttingDown { backend, close: false },
-            Retire::Limit => {
-                let text = "it was stopped at its error limit before it had answered";
-                self.lost(&Arc::new(Fault::new(FaultReason::External, text)))
-            }
-            Retire::Restart => {
-                let text = match self.route.loss().as_deref() {
-                    Some(Loss::Reload) => "it was replaced by a reload before it had answered",
-                    _ => "it was restarted by hand before it had answered",
-                };
-                self.lost(&Arc::new(Fault::new(FaultReason::Exit, text)))
-            }
-        };
+        let refusal = self.retired(cause);
         let wires: Vec<u64> = self.in_flight.wires().collect();
         for wire in wires {
             self.cancel_at_backend(wire, "the connection is being closed");
@@ -106,6 +91,36 @@ impl ConnectionState {
             }
         }
         self.close();
+    }
+
+    /// Who listens would do so to the deadline, in vain.
+    fn end_listening(&mut self, cause: Retire) {
+        let refusal = self.retired(cause);
+        for (wire, flight) in self.in_flight.take_listening() {
+            self.cancel_at_backend(wire, "the connection is being closed");
+            flight.pending.refuse(refusal.clone());
+        }
+    }
+
+    /// What is told to who waited for the connection in vain.
+    fn retired(&self, cause: Retire) -> Refusal {
+        let backend = self.route.key().backend_id.clone();
+        match cause {
+            Retire::Delete(cause) => Refusal::SessionEnded { backend, cause },
+            Retire::Stop => Refusal::stopped_by_operator(backend),
+            Retire::Drain | Retire::Evict => Refusal::ShuttingDown { backend, close: false },
+            Retire::Limit => {
+                let text = "it was stopped at its error limit before it had answered";
+                self.lost(&Arc::new(Fault::new(FaultReason::External, text)))
+            }
+            Retire::Restart => {
+                let text = match self.route.loss().as_deref() {
+                    Some(Loss::Reload) => "it was replaced by a reload before it had answered",
+                    _ => "it was restarted by hand before it had answered",
+                };
+                self.lost(&Arc::new(Fault::new(FaultReason::Exit, text)))
+            }
+        }
     }
 
     pub(super) fn close(&mut self) {

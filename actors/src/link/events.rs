@@ -7,6 +7,8 @@
 
 use std::sync::{Arc, OnceLock};
 
+use tokio::sync::mpsc;
+
 use super::LinkEvent;
 use crate::actor::ActorRef;
 use crate::connection::ConnectionMsg;
@@ -22,6 +24,7 @@ pub(crate) struct Events(Arc<Inner>);
 struct Inner {
     connection: OnceLock<ActorRef<ConnectionMsg>>,
     reserve: Option<Reserve>,
+    probe: Option<mpsc::UnboundedSender<LinkEvent>>,
 }
 
 /// The way of a spare until it has a Connection.
@@ -35,7 +38,7 @@ struct Reserve {
 impl Events {
     /// To this Connection from the first to the last.
     pub(crate) fn to(connection: ActorRef<ConnectionMsg>) -> Self {
-        Self(Arc::new(Inner { connection: OnceLock::from(connection), reserve: None }))
+        Self(Arc::new(Inner { connection: OnceLock::from(connection), reserve: None, probe: None }))
     }
 
     /// To the Registry, which keeps this incarnation in reserve.
@@ -45,7 +48,12 @@ impl Events {
         registry: ActorRef<RegistryMsg>,
     ) -> Self {
         let reserve = Some(Reserve { incarnation, metrics, registry, supervisor: OnceLock::new() });
-        Self(Arc::new(Inner { connection: OnceLock::new(), reserve }))
+        Self(Arc::new(Inner { connection: OnceLock::new(), reserve, probe: None }))
+    }
+
+    /// To whoever only wants to know what the backend speaks.
+    pub(crate) fn to_probe(probe: mpsc::UnboundedSender<LinkEvent>) -> Self {
+        Self(Arc::new(Inner { connection: OnceLock::new(), reserve: None, probe: Some(probe) }))
     }
 
     /// From now on to this Supervisor. To be called after it was sent the spare.
@@ -64,6 +72,9 @@ impl Events {
     pub(crate) fn send(&self, event: LinkEvent) -> bool {
         if let Some(connection) = self.0.connection.get() {
             return connection.send_message(ConnectionMsg::Link(event)).is_ok();
+        }
+        if let Some(probe) = &self.0.probe {
+            return probe.send(event).is_ok();
         }
         let Some(reserve) = &self.0.reserve else { return false };
         match reserve.supervisor.get() {

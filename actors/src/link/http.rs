@@ -13,6 +13,7 @@
 mod body;
 mod endpoint;
 mod event;
+mod mirror;
 mod post;
 mod reading;
 mod standalone;
@@ -34,7 +35,9 @@ pub use self::endpoint::HttpSpecError;
 use self::event::Events;
 pub use self::event::{PostFailure, Upstream};
 use self::post::Post;
+use crate::era::Era;
 use crate::message::Envelope;
+use crate::mirrored::Mirrored;
 
 /// Finished requests are forgotten when this many have gathered, or twice as many as were still open.
 const FORGET_AT: usize = 64;
@@ -50,7 +53,14 @@ pub struct HttpSpec {
     pub max_message_bytes: usize,
     /// How long name resolution, TCP and TLS may take together.
     pub connect_timeout: Duration,
+    /// How the server is spoken to.
+    pub era: Era,
+    /// The arguments of a tool that headers repeat, as far as they are known.
+    pub mirrored: Option<MirroredOf>,
 }
+
+/// See [`HttpSpec::mirrored`].
+pub type MirroredOf = Arc<dyn Fn(&str) -> Option<Arc<[Mirrored]>> + Send + Sync>;
 
 /// One incarnation's link to its upstream server.
 pub struct HttpLink {

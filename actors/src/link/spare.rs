@@ -1,10 +1,12 @@
 //! A process that was started before anybody asked for it.
 
 use bytes::Bytes;
+use mcpvisor_config::{Backend, Protocol};
 
 use super::{Events, Link, LinkEvent};
 use crate::actor::ActorRef;
 use crate::connection::ConnectionMsg;
+use crate::era::Era;
 use crate::message::Envelope;
 
 /// In place of a session's hash in the log, until it is given to one.
@@ -34,9 +36,18 @@ impl Spare {
     }
 }
 
-/// Asks whether it is up. The one request that the protocol allows before `initialize`.
-pub(crate) fn ping() -> Bytes {
-    [br#"{"jsonrpc":"2.0","id":"#, PING_ID, br#","method":"ping"}"#].concat().into()
+/// The era in which the spares of a backend are spoken to: from the first byte on, so it is the same for all.
+pub(crate) fn era(backend: &Backend) -> Era {
+    if backend.protocol == Protocol::Modern { Era::Modern } else { Era::Legacy }
+}
+
+/// Asks whether it is up: the one request that the legacy era allows before `initialize`, or the one that every modern
+/// server must answer.
+pub(crate) fn ping(backend: &Backend) -> Bytes {
+    match era(backend) {
+        Era::Legacy => [br#"{"jsonrpc":"2.0","id":"#, PING_ID, br#","method":"ping"}"#].concat().into(),
+        Era::Modern => crate::era::discover(&serde_json::from_slice(PING_ID).unwrap_or_default(), backend),
+    }
 }
 
 /// Whether this answers it; an error does as well.

@@ -6,8 +6,9 @@ use bytes::Bytes;
 use mcpvisor_config::{Backend, Timeouts, Transport};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::http::{HttpLink, HttpSpec, PostFailure, Upstream};
+use super::http::{HttpLink, HttpSpec, MirroredOf, PostFailure, Upstream};
 use super::{Events, Inbound, Link, LinkEvent, RequestFailure, Sent, classify};
+use crate::era::Era;
 use crate::fault::{Fault, FaultReason};
 use crate::root::Seat;
 
@@ -26,13 +27,15 @@ struct UpstreamLink {
 }
 
 /// Nothing connects before the first message, so an upstream is open at once.
-pub(crate) fn open(backend: &Backend, events: Events, seat: Seat) {
+pub(crate) fn open(backend: &Backend, era: Era, mirrored: Option<MirroredOf>, events: Events, seat: Seat) {
     let Transport::Http { url, headers, .. } = &backend.transport else { return };
     let spec = HttpSpec {
         url: url.clone(),
         headers: headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
         max_message_bytes: backend.limits.max_message_bytes,
         connect_timeout: CONNECT_TIMEOUT,
+        era,
+        mirrored,
     };
     let reports = events.clone();
     let opened = HttpLink::new(spec, move |report| translate(&reports, report));

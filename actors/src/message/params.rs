@@ -31,6 +31,8 @@ struct WithMeta<'a> {
 struct Meta<'a> {
     #[serde(borrow, rename = "progressToken")]
     progress_token: Option<&'a RawValue>,
+    #[serde(borrow, rename = "io.modelcontextprotocol/subscriptionId")]
+    subscription_id: Option<&'a RawValue>,
 }
 
 /// Reads the fields of an object; an array of the same values is no such object.
@@ -58,6 +60,22 @@ pub fn request_progress_token(message: &Envelope) -> Option<&[u8]> {
     memchr::memmem::find(params, b"progressToken")?;
     let params: WithMeta<'_> = object(params)?;
     Some(params.meta?.progress_token?.get().as_bytes())
+}
+
+/// `params._meta["io.modelcontextprotocol/subscriptionId"]` of a notification, as raw JSON.
+pub fn subscription_id(message: &Envelope) -> Option<&[u8]> {
+    subscription_in(message.params()?)
+}
+
+/// The same of the result that ends the subscription.
+pub fn result_subscription_id(message: &Envelope) -> Option<&[u8]> {
+    subscription_in(message.body()?)
+}
+
+fn subscription_in(value: &[u8]) -> Option<&[u8]> {
+    memchr::memmem::find(value, b"io.modelcontextprotocol/subscriptionId")?;
+    let value: WithMeta<'_> = object(value)?;
+    Some(value.meta?.subscription_id?.get().as_bytes())
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ impl RegistryState {
         for entry in self.entries.values() {
             tell(&entry.supervisor, SupervisorMsg::Drain { deadline });
         }
+        self.probes.end();
         let backends: Vec<Arc<str>> = self.backends.keys().cloned().collect();
         backends.iter().for_each(|backend| self.end_spares(backend, "drain"));
         self.report_empty();

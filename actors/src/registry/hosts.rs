@@ -31,20 +31,34 @@ pub(crate) struct Hosts {
 impl Hosts {
     /// The route that stands for `key`.
     pub(super) fn of(&mut self, key: &ConnectionKey, address: &RegistryAddress, settings: Settings) -> Route {
-        let known =
-            if key.is_common() { self.common.load().get(key).cloned() } else { self.own.get(key).cloned() };
-        if let Some(host) = known.filter(|host| host.ended().is_none()) {
-            return host;
+        self.known(key).unwrap_or_else(|| self.insert(Route::own(key.clone(), address.clone(), settings)))
+    }
+
+    /// The route that stands for the key of `route`, which joins it.
+    pub(super) fn of_route(&mut self, route: &Route, address: &RegistryAddress, settings: Settings) -> Route {
+        if !route.key().is_sessionless() || route.is_own() {
+            return self.of(route.key(), address, settings);
         }
-        let host = Route::own(key.clone(), address.clone(), settings);
-        self.insert(&host);
-        host
+        let host = self.known(route.key());
+        host.unwrap_or_else(|| self.insert(Route::for_guests(address.clone(), route, settings)))
+    }
+
+    /// The route that stands for a key that is used by many, if it has been used. Read from anywhere.
+    pub(crate) fn common(&self, key: &ConnectionKey) -> Option<Route> {
+        self.common.load().get(key).filter(|host| host.ended().is_none()).cloned()
+    }
+
+    fn known(&self, key: &ConnectionKey) -> Option<Route> {
+        if key.is_common() {
+            return self.common(key);
+        }
+        self.own.get(key).filter(|host| host.ended().is_none()).cloned()
     }
 
     /// A route of a caller of the library, which has outlived the Registry before this one.
     pub(super) fn adopt(&mut self, host: &Route) {
         if !host.key().is_common() && host.ended().is_none() && !self.own.contains_key(host.key()) {
-            self.insert(host);
+            self.insert(host.clone());
         }
     }
 
@@ -77,12 +91,13 @@ impl Hosts {
         }
     }
 
-    fn insert(&mut self, host: &Route) {
+    fn insert(&mut self, host: Route) -> Route {
         if host.key().is_common() {
             self.change(|hosts| drop(hosts.insert(host.key().clone(), host.clone())));
         } else {
             self.own.insert(host.key().clone(), host.clone());
         }
+        host
     }
 
     fn change(&self, change: impl Fn(&mut Routes)) {

@@ -59,7 +59,7 @@ impl RegistryState {
         if route.is_own() {
             self.hosts.adopt(route);
         }
-        let host = self.hosts.of(key, &self.args.address, settings);
+        let host = self.hosts.of_route(route, &self.args.address, settings);
         if !host.is(route) {
             route.join(&host);
         }

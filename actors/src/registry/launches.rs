@@ -50,6 +50,9 @@ impl RegistryState {
     /// What a launch, or the end of an incarnation, says of the backend.
     pub(super) fn learn(&mut self, myself: &ActorRef<RegistryMsg>, key: &ConnectionKey, news: News) {
         let backend = &key.backend_id;
+        if matches!(news, News::LaunchFailed(_)) {
+            self.doubt_era(key);
+        }
         let Some(entry) = self.backends.get_mut(backend) else { return };
         let was_open = entry.breaker().is_open();
         let opened = entry.learn(key, news, Instant::now());

@@ -55,6 +55,7 @@ impl RegistryState {
             entry.metrics.breaker(false);
             entry.metrics.spares(0, 0);
         }
+        self.forget_era(name);
         self.stop_backend(name, false);
         self.end_spares(name, "removed");
         for host in self.hosts.of_backend(name) {
@@ -92,6 +93,9 @@ impl RegistryState {
             }
         }
         let too_many = self.backends.get(name).is_some_and(|entry| entry.spares.are_too_many());
+        if how == Change::Relaunch {
+            self.forget_era(name);
+        }
         if how == Change::Relaunch || too_many {
             self.end_spares(name, "reload");
         }

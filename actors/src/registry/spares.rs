@@ -178,7 +178,7 @@ impl RegistryState {
             return;
         };
         if ask {
-            link.send(spare::ping(), None);
+            link.send(spare::ping(&entry.backend), None);
         }
         (kept.link, kept.pid) = (Some(link), pid);
         let backend = kept.backend.clone();

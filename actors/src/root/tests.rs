@@ -21,6 +21,7 @@ async fn root() -> ActorRef<RootMsg> {
         sweeper: Sweeper::new(),
         stopped: Stopped::default(),
         hosts: Hosts::default(),
+        eras: Default::default(),
     };
     let (escalated, _) = watch::channel(false);
     Root::spawn(None, Root, RootArgs { registry, address, escalated }).await.unwrap().0

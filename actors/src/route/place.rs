@@ -11,6 +11,7 @@ use crate::connection::{ConnectionMsg, Loss, SafeTools};
 use crate::live::Settings;
 use crate::metadata::Status;
 use crate::metrics::ToolNames;
+use crate::mirrored::MirroredTools;
 use crate::supervisor::SupervisorMsg;
 use crate::usage::Usage;
 
@@ -26,6 +27,8 @@ pub(crate) struct Place {
     pub(crate) tool_names: ArcSwapOption<ToolNames>,
     /// As they are now.
     pub(crate) settings: Settings,
+    /// The same list, as far as headers repeat arguments.
+    pub(crate) mirrored_tools: ArcSwap<MirroredTools>,
     /// Why the memory of the last incarnation is gone, until the clients have been told.
     pub(super) loss: ArcSwapOption<Loss>,
     /// Incarnations in a row whose upstream soon forgot the session before anything was answered in it.
@@ -44,6 +47,7 @@ impl Place {
             safe_tools: ArcSwap::default(),
             tool_names: ArcSwapOption::empty(),
             settings,
+            mirrored_tools: ArcSwap::default(),
             loss: ArcSwapOption::empty(),
             forgotten: AtomicU32::new(0),
             members: Members::default(),

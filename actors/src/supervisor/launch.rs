@@ -12,6 +12,7 @@ use crate::actor::{Actor, ActorRef};
 use crate::connection::{Connection, ConnectionArgs, ConnectionMsg, Source};
 use crate::error::{EndCause, Overload, Refusal};
 use crate::fault::{Fault, FaultReason};
+use crate::link::spare;
 use crate::registry::{News, RegistryMsg, Start};
 use crate::root::{RootMsg, Seat};
 use crate::timer::Timer;
@@ -45,7 +46,8 @@ impl SupervisorState {
     pub(super) fn seated(&mut self, seat: Seat) {
         let Some(Launch::Claiming { attempt }) = self.launch else { return };
         self.launch = Some(Launch::Queued { attempt, seat });
-        let spare = self.args.configured.launchable && self.args.transport.is_none() && !self.afresh;
+        let era = self.args.route.record().era == spare::era(&self.args.configured.backend);
+        let spare = self.args.configured.launchable && self.args.transport.is_none() && !self.afresh && era;
         let _ = self.args.registry.send_message(RegistryMsg::Ticket { key: self.key().clone(), spare });
     }
 

@@ -3,7 +3,7 @@
 
 use crate::error::{Fault, NoteKind, Remark};
 use crate::key_path::KeyPath;
-use crate::{Backend, Config, Isolation, Protocol, Transport, UpstreamKind};
+use crate::{Backend, Config, Transport, UpstreamKind};
 
 /// What is refused and what is only said.
 pub(crate) fn not_yet(config: &Config) -> (Vec<Fault>, Vec<Remark>) {
@@ -16,17 +16,11 @@ pub(crate) fn not_yet(config: &Config) -> (Vec<Fault>, Vec<Remark>) {
     if !config.telemetry.otlp_endpoint.is_empty() {
         accepted(KeyPath::of(&["telemetry", "otlp_endpoint"]), "no traces are sent");
     }
-    if !config.session.header.is_empty() {
-        accepted(KeyPath::of(&["session", "header"]), "modern clients are not served");
-    }
     for name in config.groups.keys() {
         accepted(KeyPath::of(&["groups", name]), "groups have no endpoint");
     }
     for (name, backend) in config.backends.iter().filter(|(_, backend)| !backend.disabled) {
         let at = KeyPath::of(&["backends", name]);
-        if backend.isolation == Isolation::Request {
-            accepted(at.key("isolation"), "every session has its own connection");
-        }
         faults.extend(refused(backend, &at));
     }
     (faults, remarks)
@@ -37,9 +31,6 @@ fn refused(backend: &Backend, at: &KeyPath) -> Vec<Fault> {
     let mut refuse = |key: &str, what: &str, hint: &str| {
         faults.push(Fault::new(at.key(key), format!("not yet possible in this version: {what}"), hint));
     };
-    if backend.protocol == Protocol::Modern {
-        refuse("protocol", "backends of the modern era", "write \"auto\" or \"legacy\"");
-    }
     if let Transport::Http { kind, forward_authorization, .. } = &backend.transport {
         if *kind == UpstreamKind::Sse {
             refuse(

@@ -128,11 +128,10 @@ fn a_key_from_the_environment_is_kept_as_its_digest() {
 #[test]
 fn what_this_version_does_not_do_yet_is_said() {
     let text = "[telemetry]\notlp_endpoint = \"http://x:4318\"\n[groups]\ng = [\"a\"]\n\
-                [backends.a]\ncommand = \"x\"\nisolation = \"request\"";
+                [backends.a]\ncommand = \"x\"";
     let notes: Vec<_> = loaded(request("a.toml", text, &[])).notes.iter().map(ToString::to_string).collect();
-    assert_eq!(notes.len(), 3, "{notes:?}");
-    for place in ["a.toml:2: telemetry.otlp_endpoint", "a.toml:4: groups.g", "a.toml:7: backends.a.isolation"]
-    {
+    assert_eq!(notes.len(), 2, "{notes:?}");
+    for place in ["a.toml:2: telemetry.otlp_endpoint", "a.toml:4: groups.g"] {
         let note = notes.iter().find(|note| note.starts_with(place));
         assert!(note.is_some_and(|note| note.contains("not yet in effect")), "{place}: {notes:?}");
     }
@@ -170,7 +169,6 @@ fn spares_have_bounds() {
 #[test]
 fn what_would_do_harm_if_ignored_is_refused() {
     for (keys, key) in [
-        ("command = \"x\"\nprotocol = \"modern\"", "protocol"),
         ("url = \"http://x\"\ntransport = \"sse\"", "transport"),
         ("url = \"http://x\"\nforward_authorization = true", "forward_authorization"),
         ("command = \"x\"\ntools.deny = [\"rm\"]", "tools"),

@@ -18,8 +18,8 @@ pub(crate) struct Source {
     /// The client's id, raw JSON: errors of our own need it.
     id: Bytes,
     operation: Operation,
-    /// A session with work in flight does not expire.
-    _in_use: InUse,
+    /// A session with work in flight does not expire. `None`: it has no session.
+    _in_use: Option<InUse>,
 }
 
 enum State {
@@ -36,7 +36,7 @@ impl Source {
         exchange: oneshot::Receiver<Exchange>,
         id: Bytes,
         operation: Operation,
-        in_use: InUse,
+        in_use: Option<InUse>,
     ) -> Self {
         Self { state: State::Waiting(exchange), id, operation, _in_use: in_use }
     }
@@ -56,6 +56,16 @@ impl Source {
             State::Answered(answer) => answer,
             _ => None,
         }
+    }
+
+    /// The client's id, raw JSON.
+    pub(crate) fn id(&self) -> &Bytes {
+        &self.id
+    }
+
+    /// Whether the answer was given out, or there is none to give.
+    pub(crate) fn is_answered(&self) -> bool {
+        matches!(self.state, State::Done)
     }
 
     /// The next message; `None` after the answer.

@@ -10,7 +10,8 @@ use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Body, Client, Method, Response, StatusCode, Url, redirect, retry};
 use thiserror::Error;
 
-use super::{HttpSpec, tls};
+use super::{HttpSpec, MirroredOf, mirror, tls};
+use crate::era::Era;
 
 const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
@@ -56,6 +57,8 @@ pub(super) struct Endpoint {
     url: Url,
     headers: HeaderMap,
     limit: usize,
+    era: Era,
+    mirrored: Option<MirroredOf>,
     /// Both are written once, in the handshake, and read with every request.
     session: ArcSwapOption<HeaderValue>,
     version: ArcSwapOption<HeaderValue>,
@@ -80,6 +83,8 @@ impl Endpoint {
             url,
             headers: configured(&spec.headers)?,
             limit: spec.max_message_bytes,
+            era: spec.era,
+            mirrored: spec.mirrored,
             session: ArcSwapOption::empty(),
             version: ArcSwapOption::empty(),
         })
@@ -91,8 +96,14 @@ impl Endpoint {
     }
 
     /// A POST of what `body` makes (anew for each redirect).
-    pub(super) async fn post(&self, body: impl Fn() -> Body) -> Result<Response, reqwest::Error> {
+    /// `mirror`: what of the message its headers repeat.
+    pub(super) async fn post(
+        &self,
+        body: impl Fn() -> Body,
+        mirror: HeaderMap,
+    ) -> Result<Response, reqwest::Error> {
         let mut headers = self.headers("application/json, text/event-stream");
+        headers.extend(mirror);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         self.exchange(Method::POST, headers, body).await
     }
@@ -115,7 +126,7 @@ impl Endpoint {
 
     /// Takes the session id from the head of the first answer that has one: that to `initialize`.
     pub(super) fn learn_session(&self, response: &Response) {
-        if self.session.load().is_some() {
+        if self.session.load().is_some() || self.is_modern() {
             return;
         }
         if let Some(id) = response.headers().get(SESSION_ID) {
@@ -123,6 +134,16 @@ impl Endpoint {
             id.set_sensitive(true);
             self.session.store(Some(Arc::new(id)));
         }
+    }
+
+    /// The headers that repeat what a message says.
+    pub(super) fn mirror(&self, frame: &Bytes) -> HeaderMap {
+        if self.is_modern() { mirror::headers(frame, self.mirrored.as_ref()) } else { HeaderMap::new() }
+    }
+
+    /// Whether the server is spoken to without a session, and its streams cannot be resumed.
+    pub(super) fn is_modern(&self) -> bool {
+        self.era == Era::Modern
     }
 
     pub(super) fn set_version(&self, version: &str) {

@@ -80,7 +80,8 @@ impl Post {
 
     async fn send(&self) -> Result<Response, String> {
         let body = || Body::wrap(WatchedBody::new(self.frame.clone(), self.handover.clone()));
-        let sending = self.endpoint.post(body);
+        let mirror = self.endpoint.mirror(&self.frame);
+        let sending = self.endpoint.post(body, mirror);
         if self.wire.is_some() {
             return sending.await.map_err(reading::cause); // its owner keeps the deadline
         }
@@ -148,7 +149,7 @@ impl Post {
             };
             cursor.follow(&stream);
             drop(stream);
-            if cursor.last_id().is_none() {
+            if cursor.last_id().is_none() || self.endpoint.is_modern() {
                 return Err(cut.into());
             }
             sleep(cursor.retry()).await;

@@ -81,6 +81,8 @@ fn spec(url: &str) -> HttpSpec {
         headers: vec![("X-Key".to_owned(), "secret".to_owned())],
         max_message_bytes: 1024,
         connect_timeout: PATIENCE,
+        era: Default::default(),
+        mirrored: None,
     }
 }
 

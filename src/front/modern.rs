@@ -1,0 +1,70 @@
+//! Clients of 2026-07-28: no handshake and no session; every request says for itself who asks.
+//!
+//! ```text
+//! POST -> checks (headers, _meta) -> key (whose connection) -> talk (what is said to the client, to the answer)
+//!                                                              ├─ call     a request, passed as it is
+//!                                                              ├─ bridge   the same, to a backend of the legacy era
+//!                                                              └─ listen   subscriptions/listen
+//! ```
+//! A talk that is dropped before its answer takes the request back: closing the stream is the cancel of this era.
+
+mod answer;
+mod bridge;
+mod call;
+mod checks;
+mod key;
+mod listen;
+pub(crate) mod meta;
+mod mirrored;
+mod params;
+mod talk;
+
+use http::StatusCode;
+use mcpvisor_actors::Era;
+use mcpvisor_actors::message::{Envelope, Kind, client_id};
+
+use super::body::{self, HttpResponse};
+use super::inbound::Inbound;
+use super::rejection::{INVALID_REQUEST, Rejection};
+pub(crate) use bridge::{Parking, Seal};
+use call::Call;
+use meta::Meta;
+use talk::Talk;
+pub(crate) use talk::TalkBody;
+
+/// Answers one message of a modern client.
+pub(crate) async fn post(inbound: &Inbound<'_>, message: Envelope) -> Result<HttpResponse, Rejection> {
+    match message.kind() {
+        Kind::Request => request(inbound, message).await,
+        // The era has one, for stdio: over HTTP a request is taken back by closing its stream.
+        Kind::Notification => Ok(body::empty(StatusCode::ACCEPTED)),
+        Kind::Result | Kind::Error => {
+            let text = "there are no requests to answer in 2026-07-28: send a request with inputResponses";
+            Err(Rejection::new(StatusCode::BAD_REQUEST, INVALID_REQUEST, text))
+        }
+    }
+}
+
+async fn request(inbound: &Inbound<'_>, message: Envelope) -> Result<HttpResponse, Rejection> {
+    let id = client_id(&message).map_err(|error| Rejection::invalid(None, &error.to_string()))?;
+    let meta = Meta::of(&message);
+    checks::check(inbound.headers, &message, &meta).map_err(|wrong| wrong.reject(Some(id)))?;
+    inbound.check_draining(Some(id))?;
+    let launcher = &inbound.front.launcher;
+    let era = launcher.era(&inbound.face.name).await;
+    let era = era.map_err(|refusal| Rejection::refused(Some(id), StatusCode::NOT_FOUND, &refusal))?;
+    let who = key::Who::of(inbound, &meta, era);
+    let who = who.map_err(|refusal| Rejection::refused(Some(id), StatusCode::NOT_FOUND, &refusal))?;
+    let alone = who.alone(inbound);
+    params::check(inbound, &who, era, &message).await.map_err(|wrong| wrong.reject(Some(id)))?;
+    let listens = message.method() == Some("subscriptions/listen");
+    let talk = match era {
+        // A connection that nobody else uses has nothing to tell of itself.
+        _ if listens && alone.is_some() => Talk::Listen(listen::quiet(inbound, &message)),
+        Era::Modern if listens => Talk::Listen(listen::modern(inbound, &who, message)?),
+        Era::Modern => Talk::Call(Call::begin(inbound, &who, message)?.alone(alone)),
+        Era::Legacy if listens => Talk::Listen(listen::bridged(inbound, &who, message).await?),
+        Era::Legacy => bridge::begin(inbound, &who, message, meta, alone).await?,
+    };
+    Ok(talk::respond(&inbound.face, talk).await)
+}

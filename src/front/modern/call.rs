@@ -1,0 +1,103 @@
+//! A request of a modern client, to a backend that speaks as it does: passed as it came.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::StatusCode;
+use mcpvisor_actors::Route;
+use mcpvisor_actors::message::{self, Envelope};
+use serde_json::json;
+
+use super::answer;
+use super::key::{Alone, Who};
+use super::talk::Said;
+use crate::front::events::Source;
+use crate::front::face::Face;
+use crate::front::inbound::Inbound;
+use crate::front::measure::Operation;
+use crate::front::rejection::Rejection;
+use crate::front::version::Version;
+
+/// One request, until its answer was taken. Dropped before, it takes the request back.
+pub(crate) struct Call {
+    route: Route,
+    id: Bytes,
+    source: Source,
+    answered: bool,
+    _alone: Option<Alone>,
+}
+
+impl Call {
+    /// Sends the request to the connection that is `who`'s.
+    pub(crate) fn begin(inbound: &Inbound<'_>, who: &Who, message: Envelope) -> Result<Self, Rejection> {
+        let route = inbound.front.launcher.guest(who.key.clone(), who.record.clone());
+        let route =
+            route.map_err(|refusal| Rejection::refused(message.id(), StatusCode::NOT_FOUND, &refusal))?;
+        Ok(Self::send(&inbound.face, route, message))
+    }
+
+    /// The same on a way that is there already.
+    pub(crate) fn send(face: &Arc<Face>, route: Route, message: Envelope) -> Self {
+        let operation = Operation::begin(face, message.method(), Version::V2026_07_28);
+        let id = message.id_bytes().unwrap_or_else(|| Bytes::from_static(b"null"));
+        let source = Source::new(route.request(message), id.clone(), operation, None);
+        Self { route, id, source, answered: false, _alone: None }
+    }
+
+    /// The same on a connection that ends with it.
+    pub(crate) fn alone(self, alone: Option<Alone>) -> Self {
+        let mut call = self;
+        call._alone = alone;
+        call
+    }
+
+    pub(crate) fn route(&self) -> &Route {
+        &self.route
+    }
+
+    /// The client's id, raw JSON.
+    pub(crate) fn id(&self) -> &Bytes {
+        &self.id
+    }
+
+    /// Somebody asks for the same once more, under another id.
+    pub(crate) fn rename(&mut self, id: Bytes) {
+        self.id = id;
+    }
+
+    /// The next message of the backend, and whether it is the last one; `None` after that. May be dropped and called
+    /// again.
+    pub(crate) async fn next(&mut self) -> Option<(Bytes, bool)> {
+        if self.answered {
+            return None;
+        }
+        let message = poll_fn(|cx| self.source.poll_message(cx)).await;
+        let Some(message) = message else {
+            self.answered = true;
+            return None;
+        };
+        self.answered = self.source.is_answered();
+        Some((message, self.answered))
+    }
+
+    /// What the client is told next.
+    pub(crate) async fn say(&mut self) -> Option<Said> {
+        let (message, last) = self.next().await?;
+        Some(if last { Said::Last(answer::status(&message), message) } else { Said::Event(message) })
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        if self.answered {
+            return;
+        }
+        let id: serde_json::Value = serde_json::from_slice(self.source.id()).unwrap_or_default();
+        let params = json!({ "requestId": id, "reason": "the client has gone" });
+        let cancel = message::notification("notifications/cancelled", Some(params));
+        if let Ok(cancel) = Envelope::parse(cancel) {
+            self.route.notify(cancel);
+        }
+    }
+}
