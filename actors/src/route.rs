@@ -13,6 +13,7 @@ use std::sync::{Arc, OnceLock};
 
 use arc_swap::{ArcSwap, Guard};
 use bytes::Bytes;
+use mcpvisor_config::Isolation;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -51,6 +52,8 @@ struct Inner {
     place: ArcSwap<Place>,
     /// Whether the session has an open stream for what belongs to no request.
     stream_open: AtomicBool,
+    /// Whether its request waits until its client comes back with answers.
+    parked: AtomicBool,
     /// Why the session is over, once it is.
     ended: OnceLock<EndCause>,
 }
@@ -95,6 +98,7 @@ impl Route {
             sink,
             place: ArcSwap::from_pointee(Place::new(settings)),
             stream_open: false.into(),
+            parked: false.into(),
             ended: OnceLock::new(),
         }))
     }
@@ -107,7 +111,11 @@ impl Route {
 
     /// A route that stands for the key of clients without sessions, which shakes hands as the first of them would.
     pub(crate) fn for_guests(registry: RegistryAddress, guest: &Self, settings: Settings) -> Self {
-        let record = SessionRecord::clone(&guest.record());
+        let mut record = SessionRecord::clone(&guest.record());
+        if settings.load().isolation == Isolation::Shared {
+            // The first who comes is one of many.
+            record.principal = "".into();
+        }
         Self::new(guest.key().clone(), registry, record, RouteKind::Own, None, settings)
     }
 
@@ -126,8 +134,10 @@ impl Route {
             Some(host) => ArcSwap::new(host.0.place.load_full()),
             None => ArcSwap::from_pointee(Place::new(settings)),
         };
-        let (record, stream_open, ended) = (ArcSwap::new(record), false.into(), OnceLock::new());
-        let route = Self(Arc::new(Inner { key, registry, kind, record, sink, place, stream_open, ended }));
+        let (record, ended) = (ArcSwap::new(record), OnceLock::new());
+        let (stream_open, parked) = (false.into(), false.into());
+        let route =
+            Self(Arc::new(Inner { key, registry, kind, record, sink, place, stream_open, parked, ended }));
         if let Some(host) = host {
             route.join(host);
         }
@@ -199,6 +209,15 @@ impl Route {
 
     pub(crate) fn is_stream_open(&self) -> bool {
         self.0.stream_open.load(Relaxed)
+    }
+
+    /// Says whether its request waits for its client, which was asked something and may never come back.
+    pub fn set_parked(&self, parked: bool) {
+        self.0.parked.store(parked, Relaxed);
+    }
+
+    pub(crate) fn is_parked(&self) -> bool {
+        self.0.parked.load(Relaxed)
     }
 
     /// Ends the session: a connection of its own is retired, a shared one goes on without it. What is in flight

@@ -62,11 +62,21 @@ impl InFlight {
     }
 
     /// The session that all work belongs to, if there is just one.
+    ///
+    /// A request that waits for its client counts only where it is alone, or with strangers: it has asked already, and
+    /// one whose client never comes back must not keep all others from asking.
     pub(super) fn only_session(&self) -> Option<&Route> {
-        if self.by_session.len() != 1 {
-            return None;
+        let mut working =
+            self.flights.values().filter(|flight| !flight.listens).map(|flight| flight.pending.route());
+        if self.by_session.len() == 1 {
+            return working.next();
         }
-        self.flights.values().find(|flight| !flight.listens).map(|flight| flight.pending.route())
+        let mut awake = working.clone().filter(|route| !route.is_parked());
+        let only = awake.next()?;
+        let principal = &only.record().principal;
+        let is_clear =
+            awake.all(|other| other.is(only)) && working.all(|other| other.record().principal == *principal);
+        is_clear.then_some(only)
     }
 
     /// The requests of a session.

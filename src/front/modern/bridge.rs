@@ -274,6 +274,7 @@ fn park(mut inner: Box<Inner>) -> Said {
     };
     let (status, told) =
         answer(&id, &inner.asks.greeting().input_required(&inner.questions.requests(), &state));
+    inner.call.route().set_parked(true);
     let parking = inner.asks.parking.clone();
     parking.park(parked, inner);
     Said::Last(status, told)
@@ -286,6 +287,8 @@ fn resume(mut inner: Box<Inner>, id: Bytes, message: &Envelope, responses: &[u8]
     let known = inner.asks.tokens.take().map(|(known, _)| known);
     inner.asks.tokens =
         known.map(|known| (known, request_progress_token(message).map(Bytes::copy_from_slice)));
+    // Before the backend can ask the next thing.
+    inner.call.route().set_parked(false);
     for answer in answers {
         if let Ok(answer) = Envelope::parse(answer) {
             inner.call.route().respond(answer);

@@ -46,7 +46,6 @@ impl Who {
         let front = inbound.front;
         let (config, backend) = (front.launcher.config(), front.launcher.backend(&inbound.face.name)?);
         let sharers = sharers(&backend, &config.session.header, inbound.headers, &inbound.principal);
-        let principal = if backend.isolation == Isolation::Shared { "" } else { &*inbound.principal };
         let (who, opening) = match era {
             Era::Modern => (sharers, greeting(&backend)),
             // What a client can do is said in the handshake, once for all who share the connection.
@@ -62,7 +61,7 @@ impl Who {
                 )
             }
         };
-        let record = SessionRecord::new(principal, opening).in_era(era);
+        let record = SessionRecord::new(&*inbound.principal, opening).in_era(era);
         let key = ConnectionKey::sessionless(&*inbound.face.name, era, &who);
         Ok(Self { key, record: record.into() })
     }
