@@ -24,6 +24,7 @@ use crate::key::ConnectionKey;
 use crate::live::{Live, Settings, served, unknown_backend};
 use crate::metadata::ConnectionMetadata;
 use crate::pool::SessionConnectionPool;
+use crate::probe::Spoken;
 use crate::process::Sweeper;
 use crate::registry::{Eras, Hosts, RegistryAddress, RegistryArgs, RegistryMsg, Stopped, configured};
 use crate::root::{Root, RootArgs, RootMsg};
@@ -214,6 +215,12 @@ impl Launcher {
             let end = RegistryMsg::End { key: key.clone(), cause: EndCause::Delete, done: None };
             let _ = self.shared.address.send(end);
         }
+    }
+
+    /// Whether it is known that the backend speaks no revision with a handshake.
+    pub fn is_modern_only(&self, backend: &str) -> bool {
+        let configured = self.backend(backend).ok().and_then(|backend| configured(backend.protocol));
+        configured.or_else(|| self.shared.eras.of(backend)) == Some(Spoken::Modern)
     }
 
     /// How the backend behind a key that was made by [`ConnectionKey::sessionless`] has answered its greeting, once it has.

@@ -20,11 +20,12 @@ mod params;
 mod talk;
 
 use http::StatusCode;
-use mcpvisor_actors::Era;
 use mcpvisor_actors::message::{Envelope, Kind, client_id};
+use mcpvisor_actors::{Era, MODERN_VERSION};
 
 use super::body::{self, HttpResponse};
 use super::inbound::Inbound;
+use super::media;
 use super::rejection::{INVALID_REQUEST, Rejection};
 pub(crate) use bridge::{Parking, Seal};
 use call::Call;
@@ -48,9 +49,13 @@ pub(crate) async fn post(inbound: &Inbound<'_>, message: Envelope) -> Result<Htt
 async fn request(inbound: &Inbound<'_>, message: Envelope) -> Result<HttpResponse, Rejection> {
     let id = client_id(&message).map_err(|error| Rejection::invalid(None, &error.to_string()))?;
     let meta = Meta::of(&message);
-    checks::check(inbound.headers, &message, &meta).map_err(|wrong| wrong.reject(Some(id)))?;
-    inbound.check_draining(Some(id))?;
     let launcher = &inbound.front.launcher;
+    checks::check(inbound.headers, &message, &meta).map_err(|wrong| {
+        // What the backend cannot be spoken to in is no use to its clients.
+        let only = launcher.is_modern_only(&inbound.face.name);
+        if only { wrong.supporting_only(MODERN_VERSION) } else { wrong }.reject(Some(id))
+    })?;
+    inbound.check_draining(Some(id))?;
     let era = launcher.era(&inbound.face.name).await;
     let era = era.map_err(|refusal| Rejection::refused(Some(id), StatusCode::NOT_FOUND, &refusal))?;
     let who = key::Who::of(inbound, &meta, era);
@@ -66,5 +71,5 @@ async fn request(inbound: &Inbound<'_>, message: Envelope) -> Result<HttpRespons
         Era::Legacy if listens => Talk::Listen(listen::bridged(inbound, &who, message).await?),
         Era::Legacy => bridge::begin(inbound, &who, message, meta, alone).await?,
     };
-    Ok(talk::respond(&inbound.face, talk).await)
+    Ok(talk::respond(&inbound.face, talk, media::prefers_stream(inbound.headers)).await)
 }

@@ -47,9 +47,14 @@ impl Talk {
     }
 }
 
-/// Waits for the first thing said, at most until somebody on the way might think the request lost.
-pub(crate) async fn respond(face: &Arc<Face>, mut talk: Talk) -> HttpResponse {
+/// Waits for the first thing said, at most until somebody on the way might think the request lost. `as_stream`: the
+/// client would rather have a stream, which an error with a status of its own cannot be.
+pub(crate) async fn respond(face: &Arc<Face>, mut talk: Talk, as_stream: bool) -> HttpResponse {
     let first = match timeout(face.settings().keep_alive, talk.next()).await {
+        Ok(Some(Said::Last(StatusCode::OK, answer))) if as_stream => {
+            talk = Talk::Told(None);
+            Some(answer)
+        }
         Ok(Some(Said::Last(status, answer))) => return body::json(status, answer),
         Ok(Some(Said::Event(first))) => Some(first),
         Ok(None) => return body::empty(StatusCode::ACCEPTED),
