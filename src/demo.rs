@@ -15,7 +15,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use rmcp::handler::server::wrapper::Parameters;
 use rmcp::model::{
     GetPromptResult, Implementation, ListResourcesResult, LoggingLevel, LoggingMessageNotificationParam,
-    PaginatedRequestParams, PromptMessage, ReadResourceRequestParams, ReadResourceResponse,
+    PaginatedRequestParams, PromptMessage, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse,
     ReadResourceResult, Resource, ResourceContents, Role, ServerCapabilities, ServerConfig,
     SetLevelRequestParams,
 };
@@ -92,7 +92,13 @@ impl Demo {
 
     /// Sends a log line to the client if it wants that level. A client that is gone is not told.
     async fn log(&self, context: &RequestContext<RoleServer>, level: LoggingLevel, text: String) {
-        if rank(level) < self.log_level.load(Ordering::Relaxed) {
+        let version = context.protocol_version();
+        // Since 2026-07-28 each request says for itself what it wants to hear; one that says nothing hears nothing.
+        let wanted = match version.is_some_and(|version| version >= ProtocolVersion::V_2026_07_28) {
+            true => context.meta.log_level().map(rank),
+            false => Some(self.log_level.load(Ordering::Relaxed)),
+        };
+        if wanted.is_none_or(|wanted| rank(level) < wanted) {
             return;
         }
         let line = LoggingMessageNotificationParam::new(level, json!(text)).with_logger("demo");
