@@ -133,7 +133,8 @@ async fn run(settings: Settings, metrics: telemetry::recorder::Metrics) -> Outco
 
 /// The tree is told to drain by [`drain`], never by its token: that would skip the requests in flight.
 async fn launch(config: &Arc<Config>, instance: Arc<str>) -> Result<Launcher, Failure> {
-    let options = LauncherOptions { guard: Some(vec![cli::GUARD.into()]), instance: Some(instance) };
+    let guard = Some(vec![cli::GUARD.into()]);
+    let options = LauncherOptions { guard, instance: Some(instance), ..LauncherOptions::default() };
     let launcher = Launcher::with_options(config.clone(), CancellationToken::new(), options).await;
     launcher.context("cannot start the supervision tree").map_err(Failure::Runtime)
 }

@@ -40,6 +40,7 @@ use tokio::time::Instant;
 use crate::actor::{Actor, ActorKind, ActorRef};
 use crate::era::Era;
 use crate::error::EndCause;
+use crate::event::EventSender;
 use crate::fault::Fault;
 use crate::link::duplex;
 use crate::link::http::MirroredOf;
@@ -104,6 +105,7 @@ pub(crate) struct ConnectionArgs {
     pub(crate) instance: Arc<str>,
     pub(crate) sweeper: Sweeper,
     pub(crate) metrics: BackendMetrics,
+    pub(crate) events: EventSender,
     pub(crate) expose_stderr: bool,
     pub(crate) source: Source,
 }
@@ -118,6 +120,7 @@ pub(crate) struct ConnectionState {
     backend: Arc<Backend>,
     supervisor: ActorRef<SupervisorMsg>,
     metrics: BackendMetrics,
+    events: EventSender,
     expose_stderr: bool,
     life: Life,
     link: Option<Box<dyn Link>>,
@@ -218,6 +221,7 @@ impl Actor for Connection {
             backend: args.backend,
             supervisor: args.supervisor,
             metrics: args.metrics,
+            events: args.events,
             expose_stderr: args.expose_stderr,
             life: Life::Opening,
             link: None,

@@ -4,9 +4,11 @@ use std::fmt;
 
 use bytes::Bytes;
 use serde::Serialize;
+use tokio::sync::watch;
 
 use crate::error::Refusal;
 use crate::key::ConnectionKey;
+use crate::link::stderr::StderrHistory;
 use crate::message::{self, Envelope};
 use crate::pending::Exchange;
 use crate::route::Route;
@@ -50,6 +52,11 @@ impl ConnectionHandle {
         if let Ok(envelope) = Envelope::parse(message::notification(method, params)) {
             self.route.notify(envelope);
         }
+    }
+
+    /// What its processes have written to standard error, now and with each that follows. Empty for an upstream.
+    pub fn stderr(&self) -> watch::Receiver<StderrHistory> {
+        self.route.place().stderr.subscribe()
     }
 
     #[cfg(test)]

@@ -123,7 +123,7 @@ pub enum Refusal {
         fault: Arc<Fault>,
     },
     /// The session ended while it had the request.
-    #[error("the session has ended ({})", end_reason(*.cause))]
+    #[error("the session has ended ({})", .cause.as_str())]
     SessionEnded {
         /// The backend.
         backend: Arc<str>,
@@ -213,7 +213,7 @@ impl Refusal {
             },
             Self::ShuttingDown { close: true, .. } => "close",
             Self::ShuttingDown { close: false, .. } => "drain",
-            Self::SessionEnded { cause, .. } => end_reason(*cause),
+            Self::SessionEnded { cause, .. } => cause.as_str(),
             Self::UnknownBackend { .. } => "unknown_backend",
             Self::Invalid { .. } => "invalid",
             Self::Cancelled => "cancelled",
@@ -230,20 +230,23 @@ impl Refusal {
     }
 }
 
-impl fmt::Display for EndCause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(end_reason(*self))
+impl EndCause {
+    /// The value of `data.reason` and of events.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Delete => "delete",
+            Self::Ttl => "ttl",
+            Self::Operator => "operator",
+            Self::Removed => "removed",
+            Self::EndSession => "end_session",
+            Self::Version => "version",
+        }
     }
 }
 
-fn end_reason(cause: EndCause) -> &'static str {
-    match cause {
-        EndCause::Delete => "delete",
-        EndCause::Ttl => "ttl",
-        EndCause::Operator => "operator",
-        EndCause::Removed => "removed",
-        EndCause::EndSession => "end_session",
-        EndCause::Version => "version",
+impl fmt::Display for EndCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 

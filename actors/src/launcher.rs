@@ -18,6 +18,7 @@ use crate::children::{Children, ChildrenUsage};
 use crate::connection_handle::ConnectionHandle;
 use crate::era::Era;
 use crate::error::{EndCause, Refusal};
+use crate::event::{EventSender, EventStream};
 use crate::guard::Guard;
 use crate::instance::random_instance;
 use crate::key::ConnectionKey;
@@ -53,6 +54,8 @@ pub struct LauncherOptions {
     /// The name of this start, of [`random_instance`] and written down somewhere, so that the next start can end what this
     /// one leaves behind ([`sweep_instances`](crate::sweep_instances)). `None`: one that nobody knows.
     pub instance: Option<Arc<str>>,
+    /// Tells of what happens in the tree, from its first event on ([`Launcher::events`] begins later).
+    pub events: Option<EventSender>,
 }
 
 /// Launches MCP servers and keeps them: get-or-launch by backend, or by backend and session.
@@ -72,6 +75,7 @@ struct Shared {
     children: Children,
     hosts: Hosts,
     eras: Eras,
+    events: EventSender,
     escalated: watch::Receiver<bool>,
     cancel: CancellationToken,
 }
@@ -96,6 +100,7 @@ impl Launcher {
             None => Guard::none(),
         };
         let children = Children::watch();
+        let events = options.events.unwrap_or_default();
         let (escalated, gave_up) = watch::channel(false);
         let (hosts, eras) = (Hosts::default(), Eras::default());
         let registry = RegistryArgs {
@@ -104,6 +109,7 @@ impl Launcher {
             root: None,
             instance: instance.clone(),
             sweeper: Sweeper::with(guard.clone(), children.clone()),
+            events: events.clone(),
             stopped: Stopped::default(),
             hosts: hosts.clone(),
             eras: eras.clone(),
@@ -121,6 +127,7 @@ impl Launcher {
             children,
             hosts,
             eras,
+            events,
             escalated: gave_up,
             cancel,
         };
@@ -296,6 +303,11 @@ impl Launcher {
         }
         // Not before: whatever is left is the guard's until then.
         self.shared.guard.goodbye().await;
+    }
+
+    /// Hears of every supervision event from now on. Whoever is too slow loses events, and nobody waits for them.
+    pub fn events(&self) -> EventStream {
+        self.shared.events.subscribe()
     }
 
     /// Waits until supervision has given up: the program is to exit with code 70.

@@ -35,6 +35,7 @@ use tokio::time::Instant;
 
 use crate::actor::{Actor, ActorKind, ActorRef};
 use crate::error::{EndCause, Refusal};
+use crate::event::EventSender;
 use crate::janitor;
 use crate::key::ConnectionKey;
 use crate::link::duplex::OpenTransport;
@@ -134,6 +135,7 @@ pub(crate) struct RegistryArgs {
     pub(crate) root: Option<ActorRef<RootMsg>>,
     pub(crate) instance: Arc<str>,
     pub(crate) sweeper: Sweeper,
+    pub(crate) events: EventSender,
     pub(crate) stopped: Stopped,
     pub(crate) hosts: Hosts,
     pub(crate) eras: Eras,
@@ -252,7 +254,7 @@ impl Actor for Registry {
         let id = match &event {
             SupervisionEvent::ActorTerminated(who, ..) => who.get_id(),
             SupervisionEvent::ActorFailed(who, why) => {
-                tracing::error!(event = "actor.failed", actor = "supervisor", why = %why, "a supervisor failed; please report this");
+                state.tell_failed(who.get_id(), &why.to_string());
                 crate::metrics::actor_failed(ActorKind::Supervisor);
                 failed = true;
                 who.get_id()

@@ -20,6 +20,7 @@ use tokio::time::Instant;
 use mcpvisor_config::{Config, Difference};
 
 use crate::actor::{Actor, ActorKind, ActorRef};
+use crate::event::{self, EventKind};
 use crate::janitor::{Janitor, JanitorMsg};
 use crate::key::ConnectionKey;
 use crate::registry::{Registry, RegistryAddress, RegistryArgs, RegistryMsg, Reloaded, SpareMsg};
@@ -167,12 +168,7 @@ impl Actor for Root {
             _ => return Ok(()),
         };
         if state.janitor.as_ref().is_some_and(|janitor| janitor.get_id() == who) {
-            tracing::error!(
-                event = "actor.failed",
-                actor = "janitor",
-                why,
-                "the janitor failed; it is started again"
-            );
+            state.tell_failed("janitor", format!("the janitor failed; it is started again: {why}"));
             crate::metrics::actor_failed(ActorKind::Janitor);
             return state.start_janitor(&myself).await;
         }
@@ -205,12 +201,13 @@ impl RootState {
         myself: &ActorRef<RootMsg>,
         why: &str,
     ) -> Result<(), ActorProcessingErr> {
-        tracing::error!(event = "actor.failed", actor = "registry", why, "the registry failed");
+        self.tell_failed("registry", format!("the registry failed: {why}"));
         let now = Instant::now();
         self.failures.retain(|at| now.saturating_duration_since(*at) < WINDOW);
         self.failures.push_back(now);
         if self.failures.len() > RESTARTS {
-            tracing::error!(event = "supervision.escalated", "the registry keeps failing; giving up");
+            let text = "the registry keeps failing; giving up";
+            self.args.registry.events.emit(event::SupervisionEvent::new(EventKind::Escalated, text));
             self.args.escalated.send_replace(true);
             return Err("the registry keeps failing".into());
         }
@@ -244,6 +241,11 @@ impl RootState {
             let _ = registry.send_message(RegistryMsg::Reload { difference, reply: done });
         }
         tokio::spawn(async move { reply.send(Some(reloaded.await.unwrap_or_default())) });
+    }
+
+    fn tell_failed(&self, actor: &'static str, text: String) {
+        let event = event::SupervisionEvent::new(EventKind::ActorFailed, text);
+        self.args.registry.events.emit(event.by(actor));
     }
 
     fn drain(&mut self, deadline: Instant, close: bool, done: oneshot::Sender<()>) {

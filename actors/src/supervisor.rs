@@ -34,6 +34,7 @@ use tokio::time::Instant;
 
 use crate::actor::{Actor, ActorKind, ActorRef};
 use crate::error::EndCause;
+use crate::event::EventSender;
 use crate::fault::{Fault, FaultReason};
 use crate::link::duplex::OpenTransport;
 use crate::link::{LinkEvent, Spare};
@@ -138,6 +139,7 @@ pub(crate) struct SupervisorArgs {
     pub(crate) instance: Arc<str>,
     pub(crate) sweeper: Sweeper,
     pub(crate) metrics: BackendMetrics,
+    pub(crate) events: EventSender,
     /// An open transport to use first.
     pub(crate) transport: Option<OpenTransport>,
 }

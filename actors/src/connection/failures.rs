@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::in_flight::Flight;
 use super::{ConnectionState, Life};
 use crate::error::{Overload, Refusal};
+use crate::event::{EventKind, SupervisionEvent};
 use crate::fault::{Fault, FaultReason};
 use crate::link::RequestFailure;
 use crate::supervisor::SupervisorMsg;
@@ -57,6 +58,11 @@ impl ConnectionState {
         self.advance();
     }
 
+    /// What happened to this incarnation.
+    pub(super) fn event(&self, kind: EventKind, detail: impl Into<String>) -> SupervisionEvent {
+        SupervisionEvent::of(kind, self.route.key(), detail).incarnation(Some(self.incarnation), None)
+    }
+
     /// A failed POST counts, but only once: an upstream that answers every request with 500 is no better after as many
     /// restarts.
     fn count(&mut self, fault: &Fault) {
@@ -65,8 +71,8 @@ impl ConnectionState {
         }
         // Before the Supervisor hears of it, who publishes the count.
         self.status_counted = Some(self.route.limits().0 + 1);
-        let key = self.route.key();
-        tracing::warn!(event = "connection.request_failed", backend = %key.backend_id, session = %key.session_hash(), incarnation = self.incarnation, reason = fault.reason.as_str(), "{}; further ones of this connection are not counted", fault.detail);
+        let text = format!("{}; further ones of this connection are not counted", fault.detail);
+        self.events.emit(self.event(EventKind::RequestFailed, text).because(fault.reason.as_str()));
         self.tell(SupervisorMsg::Survived { fault: fault.clone() });
     }
 

@@ -1,12 +1,14 @@
 //! What follows from a replayed handshake: it is counted, logged, and the client is told.
 
 use bytes::Bytes;
+use tracing::Level;
 
 use super::ConnectionState;
 use super::announcement::Announcement;
 use super::capabilities::Capabilities;
 use super::handshake::Handshake;
 use super::loss::Loss;
+use crate::event::{EventKind, SupervisionEvent};
 use crate::route::SessionEvent;
 use crate::session_record::Stage;
 
@@ -28,14 +30,19 @@ impl ConnectionState {
         let result = if lost.is_empty() && failed.is_empty() { "ok" } else { "partial" };
         self.metrics.replayed(result);
         let (key, reason) = (self.route.key(), loss.as_deref().map_or("unknown", Loss::reason));
-        let (backend, session, incarnation) = (&key.backend_id, key.session_hash(), self.incarnation);
-        if result == "ok" {
-            tracing::info!(event = "connection.replayed", %backend, %session, incarnation, result, reason, "the session goes on");
-        } else {
-            let (lost, failed) = (lost.join(","), failed.join(","));
-            tracing::warn!(event = "connection.replayed", %backend, %session, incarnation, result, reason, lost_capabilities = lost, failed_steps = failed, "the session goes on without some of what it had");
-        }
-        let announcement = Announcement::new(backend, &promised, &now, loss.as_deref());
+        let what = |what: &str, names: String| {
+            if names.is_empty() { names } else { format!("; {what}: {names}") }
+        };
+        let (text, level) = match result {
+            "ok" => ("the session goes on".to_owned(), Level::INFO),
+            _ => {
+                let lost = what("lost capabilities", lost.join(", "));
+                let failed = what("failed steps", failed.join(", "));
+                (format!("the session goes on without some of what it had{lost}{failed}"), Level::WARN)
+            }
+        };
+        self.tell_replayed(result, reason, text, level);
+        let announcement = Announcement::new(&key.backend_id, &promised, &now, loss.as_deref());
         for session in self.route.listeners() {
             let record = session.record();
             // A client that has not said `initialized` yet has nothing that could have changed.
@@ -50,7 +57,11 @@ impl ConnectionState {
     /// The replay came to nothing; what follows is decided elsewhere.
     pub(super) fn replay_failed(&self, reason: &'static str) {
         self.metrics.replayed("failed");
-        let key = self.route.key();
-        tracing::warn!(event = "connection.replayed", backend = %key.backend_id, session = %key.session_hash(), incarnation = self.incarnation, result = "failed", reason, "the handshake could not be replayed");
+        self.tell_replayed("failed", reason, "the handshake could not be replayed".to_owned(), Level::WARN);
+    }
+
+    fn tell_replayed(&self, result: &'static str, reason: &'static str, text: String, level: Level) {
+        let event = self.event(EventKind::Replayed, text).because(reason).at_level(level);
+        self.events.emit(SupervisionEvent { result: Some(result), ..event });
     }
 }

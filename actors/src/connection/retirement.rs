@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::{ConnectionState, Life, Loss};
 use crate::error::Refusal;
+use crate::event::EventKind;
 use crate::fault::{Fault, FaultReason};
 use crate::janitor::{self, Seen};
 use crate::metadata::Phase;
@@ -48,8 +49,7 @@ impl ConnectionState {
         if !janitor::due(seen, &self.backend) {
             return self.tell(SupervisorMsg::EvictRefused { incarnation: self.incarnation });
         }
-        let key = self.route.key();
-        tracing::info!(event = "connection.evicted", backend = %key.backend_id, session = %key.session_hash(), incarnation = self.incarnation, reason = "idle", "connection.evicted");
+        self.events.emit(self.event(EventKind::Evicted, "nobody used it").because("idle"));
         self.metrics.evicted();
         self.route.memory_lost(Loss::Idle);
         if self.end_session() {

@@ -16,6 +16,10 @@ impl ConnectionState {
             // Given up meanwhile: dropping the link ends what was opened.
             return;
         }
+        if let Some(stderr) = link.stderr() {
+            let record = stderr.record(self.incarnation, pid);
+            self.route.place().stderr.send_modify(|history| history.begin(record));
+        }
         self.link = Some(link);
         self.tell(SupervisorMsg::Opened { incarnation: self.incarnation, pid });
         let mut handshake = Handshake::new(&self.record_to_replay(), self.route.is_own());

@@ -41,6 +41,7 @@ async fn world() -> World {
         instance: crate::random_instance(), // a sweep of one test must not end what belongs to another
         sweeper: Sweeper::new(),
         metrics: BackendMetrics::new(&"b".into()),
+        events: crate::event::EventSender::default(),
         expose_stderr: false,
         source: Source::Launch(Seat::new(1, root)),
         backend,

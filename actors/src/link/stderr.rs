@@ -16,9 +16,11 @@ use tokio::time::{Instant, sleep_until};
 use crate::process::pipes::{self, Chunk};
 
 mod log;
+mod record;
 mod ring;
 
 use log::{LineLog, Origin};
+pub use record::{StderrHistory, StderrRecord, Written};
 use ring::StderrRing;
 
 /// Two reads nearer to each other than this are a flood of small writes …
@@ -37,13 +39,16 @@ const READS_BEFORE_TAIL: usize = 4;
 #[derive(Clone, Debug)]
 pub struct StderrTail {
     requests: mpsc::Sender<Request>,
-    last: watch::Receiver<Bytes>,
+    last: watch::Receiver<Written>,
+    progress: watch::Receiver<u64>,
 }
 
 #[derive(Debug)]
 enum Request {
     /// The last so many bytes.
     Tail { max: usize, tail: oneshot::Sender<Bytes> },
+    /// What was written from this offset on.
+    Since { from: u64, written: oneshot::Sender<Written> },
     /// The child is this session's now.
     Session(String),
 }
@@ -55,17 +60,19 @@ struct Drain {
     pipe: Receiver,
     ring: StderrRing,
     log: LineLog,
-    last: watch::Sender<Bytes>,
+    last: watch::Sender<Written>,
+    progress: watch::Sender<u64>,
 }
 
 /// Starts to drain the pipe; `session` is the hash of its id, since ids are secrets. Must be called in the context of a
 /// runtime.
 pub fn spawn(pipe: Receiver, backend: String, session: String, pid: u32) -> StderrTail {
     let (requests, inbox) = mpsc::channel(4);
-    let (last, last_tail) = watch::channel(Bytes::new());
+    let (last, last_tail) = watch::channel(Written::default());
+    let (progress, seen) = watch::channel(0);
     let log = LineLog::new(Origin { backend, session, pid }, Instant::now());
-    tokio::spawn(Drain { pipe, ring: StderrRing::default(), log, last }.run(inbox));
-    StderrTail { requests, last: last_tail }
+    tokio::spawn(Drain { pipe, ring: StderrRing::default(), log, last, progress }.run(inbox));
+    StderrTail { requests, last: last_tail, progress: seen }
 }
 
 impl StderrTail {
@@ -73,7 +80,8 @@ impl StderrTail {
     #[cfg(test)]
     pub(crate) fn for_tests(slow: bool) -> Self {
         let (requests, mut inbox) = mpsc::channel(4);
-        let (_, last) = watch::channel(Bytes::new());
+        let (_, last) = watch::channel(Written::default());
+        let (_, progress) = watch::channel(0);
         if slow {
             tokio::spawn(async move {
                 let mut asked = Vec::new();
@@ -82,7 +90,7 @@ impl StderrTail {
                 }
             });
         }
-        Self { requests, last }
+        Self { requests, last, progress }
     }
 
     /// The last whole lines, at most `max` bytes; what the child has written so far is in it, even if it was not read
@@ -94,7 +102,13 @@ impl StderrTail {
         {
             return tail;
         }
-        ring::last_lines(&self.last.borrow(), max, false)
+        ring::last_lines(&self.last.borrow().text, max, false)
+    }
+
+    /// For those who want to read it, also when it is over. Keeps nothing alive.
+    pub fn record(&self, incarnation: u64, pid: Option<u32>) -> StderrRecord {
+        let (last, progress) = (self.last.clone(), self.progress.clone());
+        StderrRecord { incarnation, pid, requests: self.requests.downgrade(), last, progress }
     }
 
     /// What is logged from now on is logged as of the session with this hash.
@@ -114,7 +128,10 @@ impl Drain {
                 biased;
                 request = inbox.recv(), if leave_at.is_none() => match request {
                     Some(request) => self.answer(request),
-                    None => leave_at = Some(Instant::now() + LINGER),
+                    None => {
+                        leave_at = Some(Instant::now() + LINGER);
+                        self.last.send_replace(self.ring.since(0));
+                    }
                 },
                 () = sleep_until(leave_at.unwrap_or_else(Instant::now)), if leave_at.is_some() => return,
                 readable = readable(&self.pipe, gather.take()) => {
@@ -124,8 +141,12 @@ impl Drain {
                     let now = Instant::now();
                     match self.read(now, |pipe, take| pipes::read_ready(pipe, take)) {
                         // A flood of large writes is read at full speed, but lets others run.
-                        Ok(Chunk::Data { filled: true, .. }) => tokio::task::yield_now().await,
+                        Ok(Chunk::Data { filled: true, .. }) => {
+                            self.show_progress(leave_at.is_none());
+                            tokio::task::yield_now().await;
+                        }
                         Ok(Chunk::Data { filled: false, .. }) => {
+                            self.show_progress(leave_at.is_none());
                             let flood = last_read.is_some_and(|last| now.duration_since(last) < FLOOD);
                             gather = flood.then_some(now + GATHER);
                             last_read = Some(now);
@@ -139,18 +160,29 @@ impl Drain {
     }
 
     fn answer(&mut self, request: Request) {
-        let (max, tail) = match request {
-            Request::Tail { max, tail } => (max, tail),
-            Request::Session(session) => return self.log.rename(session),
-        };
+        if let Request::Session(session) = request {
+            return self.log.rename(session);
+        }
         let now = Instant::now();
         for _ in 0..READS_BEFORE_TAIL {
             if !matches!(self.read(now, |pipe, take| pipes::read_now(pipe, take)), Ok(Chunk::Data { .. })) {
                 break;
             }
         }
+        self.show_progress(true);
         // Nobody waits for it any more: then nothing is lost.
-        let _ = tail.send(self.ring.tail(max));
+        match request {
+            Request::Tail { max, tail } => drop(tail.send(self.ring.tail(max))),
+            Request::Since { from, written } => drop(written.send(self.ring.since(from))),
+            Request::Session(_) => {}
+        }
+    }
+
+    /// Wakes those who follow, as long as what they ask then is answered.
+    fn show_progress(&self, answers: bool) {
+        if answers {
+            self.progress.send_replace(self.ring.end());
+        }
     }
 
     fn read(&mut self, now: Instant, read: Read) -> io::Result<Chunk<()>> {
@@ -166,7 +198,8 @@ impl Drain {
 impl Drop for Drain {
     fn drop(&mut self) {
         self.log.finish(Instant::now());
-        self.last.send_replace(self.ring.tail(usize::MAX));
+        self.last.send_replace(self.ring.since(0));
+        self.progress.send_replace(self.ring.end());
     }
 }
 

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use ractor::ActorId;
+
 use super::entry::{self, Entry};
 use super::{RegistryMsg, RegistryState, tell};
 use crate::actor::{Actor, ActorRef};
 use crate::error::{EndCause, Overload, Refusal};
+use crate::event::{EventKind, SupervisionEvent};
 use crate::key::ConnectionKey;
 use crate::link::duplex::OpenTransport;
 use crate::live::{self, Settings, unknown_backend};
@@ -109,6 +112,16 @@ impl RegistryState {
         settings.ok_or_else(|| unknown_backend(&config, &key.backend_id))
     }
 
+    /// A Supervisor panicked.
+    pub(super) fn tell_failed(&self, supervisor: ActorId, why: &str) {
+        let text = format!("a supervisor failed; please report this: {why}");
+        let event = match self.keys.get(&supervisor) {
+            Some(key) => SupervisionEvent::of(EventKind::ActorFailed, key, text),
+            None => SupervisionEvent::new(EventKind::ActorFailed, text),
+        };
+        self.args.events.emit(event.by("supervisor"));
+    }
+
     pub(super) async fn start(
         &mut self,
         myself: &ActorRef<RegistryMsg>,
@@ -130,6 +143,7 @@ impl RegistryState {
             registry: myself.clone(),
             instance: self.args.instance.clone(),
             sweeper: self.args.sweeper.clone(),
+            events: self.args.events.clone(),
             transport: if let First::Transport(transport) = first { Some(transport) } else { None },
         };
         // `pre_start` does nothing but build the state, so this neither waits nor fails for long.

@@ -8,6 +8,7 @@ use super::backend::News;
 use super::{RegistryMsg, RegistryState, tell};
 use crate::actor::ActorRef;
 use crate::error::{Refusal, Unavailable};
+use crate::event::{EventKind, SupervisionEvent};
 use crate::key::ConnectionKey;
 use crate::supervisor::SupervisorMsg;
 use crate::timer::Timer;
@@ -108,12 +109,14 @@ impl RegistryState {
             return;
         }
         metrics.breaker(is_open);
-        if is_open {
+        let event = if is_open {
             let cause = breaker.cause().unwrap_or_default();
-            tracing::error!(event = "breaker.opened", backend = %backend, cause, "too many connections in a row failed; launches are held back");
+            let text = format!("too many connections in a row failed; launches are held back: {cause}");
+            SupervisionEvent::of_backend(EventKind::BreakerOpened, backend, text)
         } else {
-            tracing::info!(event = "breaker.closed", backend = %backend, "launches go on");
-        }
+            SupervisionEvent::of_backend(EventKind::BreakerClosed, backend, "launches go on")
+        };
+        self.args.events.emit(event);
     }
 
     /// Lets those launch who may; what they leave is for the next spare.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{RegistryState, tell};
 use crate::error::EndCause;
+use crate::event::{EventKind, SupervisionEvent};
 use crate::key::ConnectionKey;
 use crate::supervisor::SupervisorMsg;
 
@@ -94,7 +95,7 @@ impl RegistryState {
             }
             stopped
         });
-        let event = if stop { "backend.stopped" } else { "backend.started" };
-        tracing::info!(event, backend = %backend, reason = "operator", "{event}");
+        let kind = if stop { EventKind::BackendStopped } else { EventKind::BackendStarted };
+        self.args.events.emit(SupervisionEvent::of_backend(kind, backend, "").because("operator"));
     }
 }

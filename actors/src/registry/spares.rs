@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::backend::News;
 use super::{RegistryMsg, RegistryState, tell};
+use crate::event::{EventKind, EventSender, SupervisionEvent};
 use crate::fault::{Fault, FaultReason};
 use crate::key::ConnectionKey;
 use crate::link::spare::{self, Spare};
@@ -138,8 +139,13 @@ impl RegistryState {
         if !entry.spares.seated(incarnation) {
             return;
         }
-        tracing::info!(event = "spare.launching", backend = %backend, incarnation, "launching a process in reserve");
         let metrics = entry.metrics.clone();
+        let event = SupervisionEvent::of_backend(
+            EventKind::SpareLaunching,
+            &backend,
+            "launching a process in reserve",
+        );
+        self.args.events.emit(event.incarnation(Some(incarnation), None));
         let events = Events::of_spare(incarnation, metrics.clone(), self.myself.clone());
         let launch = Launch {
             session: spare::SESSION.to_owned(),
@@ -195,7 +201,12 @@ impl RegistryState {
             }
             _ if spare::answers_ping(message) => {
                 let backend = kept.backend.clone();
-                tracing::debug!(event = "spare.warm", backend = %backend, incarnation, pid = kept.pid, "a process in reserve is up");
+                let event = SupervisionEvent::of_backend(
+                    EventKind::SpareWarm,
+                    &backend,
+                    "a process in reserve is up",
+                );
+                self.args.events.emit(event.incarnation(Some(incarnation), kept.pid));
                 if let Some(entry) = self.backends.get_mut(&backend) {
                     entry.spares.answered(incarnation, Instant::now());
                 }
@@ -235,7 +246,12 @@ impl RegistryState {
 
     fn end_spare(&mut self, incarnation: u64, reason: &'static str) {
         let Some(kept) = self.reserve.get_mut(&incarnation).filter(|kept| kept.end.is_none()) else { return };
-        tracing::info!(event = "spare.ended", backend = %kept.backend, incarnation, pid = kept.pid, reason, "a process in reserve is ended");
+        let event = SupervisionEvent::of_backend(
+            EventKind::SpareEnded,
+            &kept.backend,
+            "a process in reserve is ended",
+        );
+        self.args.events.emit(event.incarnation(Some(incarnation), kept.pid).because(reason));
         kept.end = Some(End::Ordered);
         // One that is not open yet is killed when it is.
         if let Some(link) = &mut kept.link {
@@ -255,18 +271,16 @@ impl RegistryState {
             let key = entry.spares_key.clone();
             self.learn(&self.myself.clone(), &key, News::LaunchFailed(fault.to_string()));
         }
-        log_death(kept.backend, incarnation, kept.pid, fault, kept.link);
+        let text = format!("a process in reserve died: {}", fault.detail);
+        let event = SupervisionEvent::of_backend(EventKind::SpareLost, &kept.backend, text)
+            .fault(&fault)
+            .incarnation(Some(incarnation), kept.pid);
+        tell_death(self.args.events.clone(), event, kept.link);
     }
 }
 
 /// With its last words, which take a moment to read.
-fn log_death(
-    backend: Arc<str>,
-    incarnation: u64,
-    pid: Option<u32>,
-    fault: Fault,
-    link: Option<Box<dyn Link>>,
-) {
+fn tell_death(events: EventSender, event: SupervisionEvent, link: Option<Box<dyn Link>>) {
     let stderr = link.and_then(|link| link.stderr());
     tokio::spawn(async move {
         let tail = match stderr {
@@ -275,15 +289,7 @@ fn log_death(
             }
             None => Default::default(),
         };
-        let stderr_tail = String::from_utf8_lossy(&tail);
-        tracing::warn!(
-            event = "spare.lost",
-            backend = %backend,
-            incarnation,
-            pid,
-            reason = fault.reason.as_str(),
-            stderr_tail = stderr_tail.trim(),
-            "a process in reserve died: {}", fault.detail,
-        );
+        let tail = String::from_utf8_lossy(&tail).trim().to_owned();
+        events.emit(SupervisionEvent { stderr_tail: Some(tail).filter(|tail| !tail.is_empty()), ..event });
     });
 }

@@ -18,6 +18,7 @@ async fn root() -> ActorRef<RootMsg> {
         address: address.clone(),
         root: None,
         instance: "test".into(),
+        events: crate::event::EventSender::default(),
         sweeper: Sweeper::new(),
         stopped: Stopped::default(),
         hosts: Hosts::default(),

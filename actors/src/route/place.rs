@@ -3,11 +3,13 @@
 use std::sync::atomic::AtomicU32;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::members::Members;
 use crate::actor::ActorRef;
 use crate::connection::{ConnectionMsg, Loss, SafeTools};
+use crate::link::stderr::StderrHistory;
 use crate::live::Settings;
 use crate::metadata::Status;
 use crate::metrics::ToolNames;
@@ -33,6 +35,8 @@ pub(crate) struct Place {
     pub(super) loss: ArcSwapOption<Loss>,
     /// Incarnations in a row whose upstream soon forgot the session before anything was answered in it.
     pub(crate) forgotten: AtomicU32,
+    /// What its children have written to standard error.
+    pub(crate) stderr: watch::Sender<StderrHistory>,
     /// The sessions that share the key; empty where it is one session's own.
     pub(crate) members: Members,
 }
@@ -50,6 +54,7 @@ impl Place {
             mirrored_tools: ArcSwap::default(),
             loss: ArcSwapOption::empty(),
             forgotten: AtomicU32::new(0),
+            stderr: watch::Sender::default(),
             members: Members::default(),
         }
     }

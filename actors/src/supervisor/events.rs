@@ -11,6 +11,7 @@ use super::{SupervisorMsg, SupervisorState};
 use crate::actor::ActorRef;
 use crate::connection::{ConnectionMsg, Loss};
 use crate::error::{EndCause, Refusal};
+use crate::event::EventKind;
 use crate::fault::{Fault, FaultReason};
 use crate::key::ConnectionKey;
 use crate::metadata::{Phase, Status, Wait};
@@ -41,7 +42,7 @@ impl SupervisorState {
             Effect::Retire(cause) => self.retire(cause),
             Effect::Open => self.open(),
             Effect::BackOff(until) => {
-                self.log_backoff(until);
+                self.tell_backoff(until);
                 self.waits(until);
                 self.timers.backoff = Some(Timer::at(until, myself.clone(), SupervisorMsg::BackoffOver));
             }
@@ -74,7 +75,7 @@ impl SupervisorState {
         }
         self.args.route.place().usage.set_queued(0);
         self.args.route.place().connection.store(Some(Arc::new(connection)));
-        self.log("connection.ready", "ready");
+        self.args.events.emit(self.event(EventKind::Ready, "it answers"));
     }
 
     fn retire(&mut self, cause: Retire) {
@@ -136,7 +137,7 @@ impl SupervisorState {
         self.last_fault = Some(fault.clone());
         // A Connection that failed by a bug of ours could not say so itself.
         self.args.route.memory_lost(Loss::Fault(fault.clone()));
-        self.log_lost(fault);
+        self.tell_lost(fault);
     }
 
     /// The upstream lost its session, which is nobody's fault: a new one, and the replay.
@@ -159,6 +160,9 @@ impl SupervisorState {
 
     pub(super) fn concluded(&mut self, myself: &ActorRef<SupervisorMsg>, incarnation: u64) {
         if self.is_current(incarnation) {
+            if let Some(cause) = self.machine.retiring() {
+                self.tell_drained(cause);
+            }
             self.current = None;
             // The news of a launch that has begun meanwhile come after this.
             if self.launch.is_none() {
@@ -175,7 +179,7 @@ impl SupervisorState {
         }
         self.ordered = None;
         self.died_at = None;
-        self.log("connection.stopped", if fatal { "fatal" } else { "max_error_count" });
+        self.tell(EventKind::Stopped, if fatal { "fatal" } else { "max_error_count" }, "");
         if self.ends_with_connection() {
             self.end_session(myself, EndCause::EndSession, "its connection was stopped");
         }
@@ -194,7 +198,7 @@ impl SupervisorState {
         for done in self.ended.drain(..) {
             let _ = done.send(true);
         }
-        self.log("connection.gone", "ended");
+        self.tell(EventKind::Gone, "ended", "");
         myself.stop(None);
     }
 

@@ -56,7 +56,7 @@ impl SupervisorState {
         usage.idle();
         usage.set_queued(self.room.requests());
         actor_failed(ActorKind::Connection);
-        tracing::error!(event = "actor.failed", actor = "connection", why = %why, "a connection failed; please report this");
+        self.tell_failed(number, &why.to_string());
         let fault = Fault::new(FaultReason::Panic, "the connection's actor failed; please report this");
         self.fault(myself, number, Arc::new(fault));
         if gone {

@@ -97,7 +97,7 @@ impl SupervisorState {
     ) {
         self.afresh = false;
         self.count_restart();
-        self.log_launch(number, start);
+        self.tell_launch(number, start);
         let args = ConnectionArgs {
             route: self.args.route.clone(),
             backend: self.args.configured.backend.clone(),
@@ -105,6 +105,7 @@ impl SupervisorState {
             instance: self.args.instance.clone(),
             sweeper: self.args.sweeper.clone(),
             metrics: self.args.metrics.clone(),
+            events: self.args.events.clone(),
             expose_stderr: self.args.configured.expose_stderr,
             source,
         };

@@ -10,6 +10,7 @@ use super::machine::{Event, Retire};
 use super::{SupervisorMsg, SupervisorState};
 use crate::actor::ActorRef;
 use crate::connection::Loss;
+use crate::event::EventKind;
 use crate::fault::{Fault, FaultReason};
 use crate::janitor::{self, Seen};
 use crate::link::duplex::OpenTransport;
@@ -30,7 +31,7 @@ impl SupervisorState {
         // A Connection has the last word on its own eviction, and counts it.
         if self.machine.phase() == Phase::BackingOff {
             self.args.metrics.evicted();
-            self.log("connection.evicted", "idle");
+            self.tell(EventKind::Evicted, "idle", "nobody used it");
         }
         self.on(myself, Event::Evict);
     }
@@ -49,7 +50,7 @@ impl SupervisorState {
 
     pub(super) fn restart(&mut self, myself: &ActorRef<SupervisorMsg>, by_hand: bool) {
         let reason = if by_hand { "manual" } else { "reload" };
-        self.log("connection.restarting", reason);
+        self.tell(EventKind::Restarting, reason, "");
         if !by_hand && self.machine.is_ready() {
             self.args.route.memory_lost(Loss::Reload);
         }

@@ -1,11 +1,13 @@
 //! The ends of a session that come from its backend.
 
 use mcpvisor_config::OnRestart;
+use tracing::Level;
 
 use super::machine::Event;
 use super::{SupervisorMsg, SupervisorState};
 use crate::actor::ActorRef;
 use crate::error::EndCause;
+use crate::event::{EventKind, SupervisionEvent};
 use crate::registry::News;
 
 impl SupervisorState {
@@ -28,8 +30,9 @@ impl SupervisorState {
 
     /// Ends the session although nobody asked for that.
     pub(super) fn end_session(&mut self, myself: &ActorRef<SupervisorMsg>, cause: EndCause, why: &str) {
-        let key = self.key();
-        tracing::warn!(event = "session.ended", backend = %key.backend_id, session = %key.session_hash(), reason = %cause, "{why}");
+        self.args
+            .events
+            .emit(SupervisionEvent::of(EventKind::SessionEnded, self.key(), why).because(cause.as_str()));
         self.over(myself, cause);
     }
 
@@ -52,8 +55,10 @@ impl SupervisorState {
     /// The Connection closes for want of use, and its session is not to lose its memory in silence.
     pub(super) fn session_idle(&mut self, myself: &ActorRef<SupervisorMsg>, incarnation: u64) {
         if self.is_current(incarnation) && self.ends_with_connection() {
-            let (key, cause) = (self.key(), EndCause::EndSession);
-            tracing::info!(event = "session.ended", backend = %key.backend_id, session = %key.session_hash(), reason = %cause, "nobody used its connection");
+            let cause = EndCause::EndSession;
+            let event =
+                SupervisionEvent::of(EventKind::SessionEnded, self.key(), "nobody used its connection");
+            self.args.events.emit(event.because(cause.as_str()).at_level(Level::INFO));
             self.over(myself, cause);
         }
     }

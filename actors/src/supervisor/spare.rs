@@ -5,6 +5,7 @@ use super::machine::Event;
 use super::{SupervisorMsg, SupervisorState};
 use crate::actor::ActorRef;
 use crate::connection::{ConnectionMsg, Source};
+use crate::event::{EventKind, SupervisionEvent};
 use crate::fault::{Fault, FaultReason};
 use crate::link::{LinkEvent, Spare};
 use crate::registry::{News, Start};
@@ -46,16 +47,14 @@ impl SupervisorState {
         }
         self.launch = None;
         self.news(News::SpareDied(fault.to_string()));
-        let key = self.key();
-        tracing::warn!(
-            event = "spare.lost",
-            backend = %key.backend_id,
-            session = %key.session_hash(),
-            incarnation = self.current.as_ref().map(|current| current.number),
-            reason = fault.reason.as_str(),
-            stderr_tail = fault.stderr_tail.as_deref().unwrap_or_default(),
-            "a process in reserve died before it had answered: {}; another is launched", fault.detail,
+        let text = format!(
+            "a process in reserve died before it had answered: {}; another is launched",
+            fault.detail
         );
+        let current = self.current.as_ref();
+        let event = SupervisionEvent::of(EventKind::SpareLost, self.key(), text)
+            .incarnation(current.map(|current| current.number), current.and_then(|current| current.pid));
+        self.args.events.emit(event.fault(fault));
         self.on(myself, Event::SpareDied);
         true
     }

@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
+use super::Written;
+
 /// What is kept of a child's stderr, in bytes.
 const RING_BYTES: usize = 64 * 1024;
 
@@ -13,6 +15,8 @@ pub(super) struct StderrRing {
     bytes: VecDeque<u8>,
     /// Something was dropped at the front, so that the first line may lack its beginning.
     cut: bool,
+    /// Bytes that were written in all.
+    end: u64,
 }
 
 impl StderrRing {
@@ -22,6 +26,24 @@ impl StderrRing {
         self.cut |= excess > 0 || newest.len() < chunk.len();
         self.bytes.drain(..excess);
         self.bytes.extend(newest);
+        self.end += chunk.len() as u64;
+    }
+
+    /// Bytes that were written in all.
+    pub(super) fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// What was written from this offset on. Where some of that has been forgotten, it begins with a whole line.
+    pub(super) fn since(&mut self, from: u64) -> Written {
+        let end = self.end;
+        let kept = end - self.bytes.len() as u64;
+        let bytes = self.bytes.make_contiguous();
+        let text = match from.checked_sub(kept) {
+            Some(skipped) => Bytes::copy_from_slice(&bytes[(skipped as usize).min(bytes.len())..]),
+            None => last_lines(bytes, usize::MAX, true),
+        };
+        Written { start: end - text.len() as u64, end, text }
     }
 
     /// The last whole lines, at most `max` bytes.
@@ -74,6 +96,22 @@ mod tests {
         assert_eq!(ring.tail(3), "nic");
         ring.push(&vec![b'x'; 1 << 20]);
         assert_eq!(ring.tail(usize::MAX).len(), RING_BYTES);
+    }
+
+    /// Whoever follows would see lines twice, or not know that some are missing.
+    #[test]
+    fn goes_on_where_somebody_stopped_reading() {
+        let mut ring = StderrRing::default();
+        ring.push(b"one\ntwo\n");
+        let first = ring.since(0);
+        assert_eq!((&*first.text, first.start, first.end), (&b"one\ntwo\n"[..], 0, 8));
+        assert_eq!(ring.since(8).text, "");
+        ring.push(b"three\n");
+        assert_eq!(ring.since(first.end).text, "three\n");
+        ring.push(&b"0123456789abcd\n".repeat(5000));
+        let next = ring.since(14);
+        assert!(next.start > 14 && next.text.starts_with(b"0123"), "it begins with a whole line");
+        assert_eq!(next.start + next.text.len() as u64, next.end);
     }
 
     /// If this failed, servers that write nothing would cost 64 KiB each.

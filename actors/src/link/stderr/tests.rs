@@ -28,6 +28,30 @@ async fn the_tail_holds_what_was_just_written() {
     assert_eq!(tail.clone().tail(1000).await, "one\ntwo\nthree\nlast words");
 }
 
+/// Nobody could read why a server died, nor follow what one says; or to look would keep a pipe open for ever.
+#[tokio::test]
+async fn a_record_is_followed_to_the_end_and_read_afterwards() {
+    let (mut sender, tail) = start();
+    let mut record = tail.record(7, Some(77));
+    sender.write_all(b"one\n").await.unwrap();
+    assert!(timeout(Duration::from_secs(10), record.more_than(0)).await.unwrap());
+    let first = record.since(0).await;
+    assert_eq!((&*first.text, first.end), (&b"one\n"[..], 4));
+    sender.write_all(b"two\n").await.unwrap();
+    assert!(record.more_than(first.end).await);
+    assert_eq!(record.since(first.end).await.text, "two\n");
+
+    sender.write_all(b"last words\n").await.unwrap();
+    drop((sender, tail));
+    let mut end = 8;
+    while timeout(Duration::from_secs(10), record.more_than(end)).await.unwrap() {
+        end = record.since(end).await.end;
+    }
+    assert_eq!(end, 19);
+    assert_eq!(record.since(0).await.text, "one\ntwo\nlast words\n");
+    assert_eq!(record.since(8).await.text, "last words\n");
+}
+
 /// If this failed, every server whose descendant holds stderr would cost a task and a descriptor for ever.
 #[tokio::test(start_paused = true)]
 async fn nobody_drains_a_forgotten_pipe_for_ever() {
