@@ -1,34 +1,40 @@
 //! The admin listener: metrics, what runs, and orders, for operators and machines.
 //!
-//! `GET /metrics`, `/api/v1/connections`, `/api/v1/backends`, `/api/v1/backends/{id}`, `/livez`, and the orders of
-//! [`operate`]. Every request passes [`access`] first: the host it names, the origin it comes from, and a key where
+//! What is served where stands in [`routes`]. Every request passes [`access`] first: the host it names, the origin it comes from, and a key where
 //! `auth.admin_keys` has any.
 
 mod access;
 mod backends;
 mod connections;
+mod event_log;
+mod events;
+mod log_level;
 mod metrics_page;
+mod openapi;
 mod operate;
 mod process;
 mod reload;
+mod routes;
+mod stderr;
 pub mod views;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::{StatusCode, Uri};
+use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
-use axum::{Json, Router, middleware};
+use axum::{Json, middleware};
 use mcpvisor_actors::Launcher;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::reload::Reloads;
+use crate::telemetry::log::LogLevel;
 use crate::telemetry::recorder::Metrics;
 pub use access::AccessRules;
+pub use event_log::EventLog;
 
 /// How long the Registry may take to answer `/livez`.
 const LIVE: Duration = Duration::from_secs(1);
@@ -41,14 +47,25 @@ pub struct Admin {
     metrics: Metrics,
     access: AccessRules,
     reloads: Reloads,
+    events: EventLog,
+    log_level: LogLevel,
+    /// The end: streams end with it.
+    stop: CancellationToken,
 }
 
 impl Admin {
-    /// Over the service's tree, settings and metrics.
-    pub fn new(launcher: Launcher, metrics: Metrics, reloads: Reloads) -> Self {
+    /// Over the service's tree, metrics, reloads, events and log; until `stop`.
+    pub fn new(
+        launcher: Launcher,
+        metrics: Metrics,
+        reloads: Reloads,
+        events: EventLog,
+        log_level: LogLevel,
+        stop: CancellationToken,
+    ) -> Self {
         let config = launcher.config();
         metrics.configured(&config);
-        Self { access: AccessRules::new(&config), launcher, metrics, reloads }
+        Self { access: AccessRules::new(&config), launcher, metrics, reloads, events, log_level, stop }
     }
 
     /// Who may use it, for those who change that.
@@ -56,27 +73,17 @@ impl Admin {
         self.access.clone()
     }
 
-    /// Serves `listener` until `stop`; requests in flight then still get their answers.
-    pub async fn serve(self, listener: TcpListener, stop: CancellationToken) {
+    /// Serves `listener` until the end; requests in flight then still get their answers.
+    pub async fn serve(self, listener: TcpListener) {
+        let stop = self.stop.clone();
         let access = self.access.clone();
         let metrics = self.metrics.clone();
-        let router = Router::new()
-            .route("/metrics", get(metrics_page::page))
-            .route("/api/v1/connections", get(connections::list))
-            .route("/api/v1/backends", get(backends::list))
-            .route("/api/v1/backends/{id}", get(backends::one))
-            .route("/api/v1/backends/{id}/restart", post(operate::restart_backend))
-            .route("/api/v1/backends/{id}/stop", post(operate::stop_backend))
-            .route("/api/v1/backends/{id}/start", post(operate::start_backend))
-            .route("/api/v1/connections/{backend}/{session}", delete(operate::end_session))
-            .route("/api/v1/connections/{backend}/{session}/restart", post(operate::restart_session))
-            .route("/api/v1/reload", post(reload::reload))
-            .route("/livez", get(live))
+        let router = routes::router()
             .fallback(unknown)
             .method_not_allowed_fallback(wrong_method)
             .layer(middleware::from_fn_with_state(access, access::check))
             .with_state(Arc::new(self));
-        let served = axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
+        let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned());
         tokio::select! {
             served = served => {
                 if let Err(error) = served {
@@ -101,14 +108,17 @@ async fn live(State(admin): State<Arc<Admin>>) -> Response {
 }
 
 async fn unknown(uri: Uri) -> Response {
-    let known = "/metrics, /api/v1/connections, /api/v1/backends, /api/v1/backends/{id}, /livez";
-    error(StatusCode::NOT_FOUND, format!("nothing at {}; this listener has {known}", uri.path()))
+    let known = "/metrics, /livez, /api/v1/backends, /api/v1/connections, /api/v1/events, /api/v1/log-level";
+    let text = format!("nothing at {}; this listener has {known}; see /api/v1/openapi.json", uri.path());
+    error(StatusCode::NOT_FOUND, text)
 }
 
-async fn wrong_method() -> Response {
-    let text =
-        "not answered here in this method; what is read is asked for with GET, orders are given with POST";
-    error(StatusCode::METHOD_NOT_ALLOWED, text)
+async fn wrong_method(method: Method, uri: Uri) -> Response {
+    let methods = routes::methods_at(uri.path()).join(" and ");
+    error(
+        StatusCode::METHOD_NOT_ALLOWED,
+        format!("{} is asked with {methods}, not with {method}", uri.path()),
+    )
 }
 
 async fn keep_up(metrics: Metrics) {

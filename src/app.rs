@@ -17,16 +17,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use mcpvisor_actors::{Launcher, LauncherOptions};
+use mcpvisor_actors::{EventSender, Launcher, LauncherOptions};
 use mcpvisor_config::Config;
 use tokio_util::sync::CancellationToken;
 
 pub use failure::{Failure, Outcome};
 
-use crate::admin::Admin;
+use crate::admin::{Admin, EventLog};
 use crate::cli::{self, ServeArguments};
 use crate::front::Front;
 use crate::telemetry;
+use crate::telemetry::log::{DroppedLines, LogLevel};
+use crate::telemetry::recorder::Metrics;
 use drain::Ended;
 use hang_up::{HangUp, HangUps};
 use listeners::Listeners;
@@ -39,6 +41,13 @@ use stop::Stops;
 /// How long dropped tasks may take at the very end. Dropping them is what kills children still alive.
 const LAST_TASKS: Duration = Duration::from_millis(500);
 
+/// What the service tells of itself.
+struct Told {
+    metrics: Metrics,
+    level: LogLevel,
+    dropped: DroppedLines,
+}
+
 /// Runs the service until it is told to end.
 ///
 /// # Errors
@@ -46,13 +55,15 @@ const LAST_TASKS: Duration = Duration::from_millis(500);
 pub fn serve(wanted: &ServeArguments) -> Outcome {
     let settings =
         settings::load_or_demo(&wanted.config, wanted.listen.clone(), wanted.admin_listen.clone())?;
-    telemetry::log::install(&settings.config.telemetry)?;
     let metrics = telemetry::recorder::install()?;
+    let telemetry::log::Log { level, dropped, writer } = telemetry::log::install(&settings.config.telemetry)?;
     mcpvisor_actors::prepare_process();
     install_crypto();
     let runtime = runtime::build(settings.config.gateway.workers)?;
-    let outcome = runtime.block_on(run(settings, metrics));
+    let outcome = runtime.block_on(run(settings, Told { metrics, level, dropped }));
     runtime.shutdown_timeout(LAST_TASKS);
+    // What still waits to be written is written now.
+    drop(writer);
     outcome
 }
 
@@ -70,7 +81,7 @@ pub fn block_on<E: Into<Failure>>(command: impl Future<Output = Result<(), E>>) 
     outcome.map_err(Into::into)
 }
 
-async fn run(settings: Settings, metrics: telemetry::recorder::Metrics) -> Outcome {
+async fn run(settings: Settings, told: Told) -> Outcome {
     let config = settings.config.clone();
     let notify = Notify::from_environment();
     let mut stops = Stops::listen().context("cannot listen for signals")?;
@@ -83,18 +94,23 @@ async fn run(settings: Settings, metrics: telemetry::recorder::Metrics) -> Outco
     if let Some(state_dir) = &state_dir {
         state_dir.begin(&instance).await;
     }
-    let launcher = launch(&config, instance).await?;
+    let events = EventSender::default();
+    let event_log = EventLog::start(events.subscribe(), &instance);
+    let launcher = launch(&config, instance, events).await?;
     if let Some(state_dir) = &state_dir {
         state_dir.announce(&listeners.addresses, launcher.instance());
     }
     let front = Front::new(launcher.clone(), &config, closing.clone());
     let (reloads, reloads_ordered) = Reloads::new();
-    let admin = Admin::new(launcher.clone(), metrics.clone(), reloads.clone());
-    let access = admin.access();
-
     let (stop_front, stop_admin) = (CancellationToken::new(), CancellationToken::new());
+    let Told { metrics, level, dropped } = told;
+    let admin =
+        Admin::new(launcher.clone(), metrics.clone(), reloads.clone(), event_log, level, stop_admin.clone());
+    let access = admin.access();
+    tokio::spawn(dropped.tell_always());
+
     let front_task = tokio::spawn(front.clone().serve(listeners.main, stop_front.clone()));
-    let admin_task = tokio::spawn(admin.serve(listeners.admin, stop_admin.clone()));
+    let admin_task = tokio::spawn(admin.serve(listeners.admin));
     let (listen, admin_listen) = (listeners.addresses.main, listeners.addresses.admin);
     tracing::info!(event = "service.started", version = crate::VERSION, %listen, %admin_listen, "started");
     welcome::print(&settings, &listeners.addresses);
@@ -132,9 +148,9 @@ async fn run(settings: Settings, metrics: telemetry::recorder::Metrics) -> Outco
 }
 
 /// The tree is told to drain by [`drain`], never by its token: that would skip the requests in flight.
-async fn launch(config: &Arc<Config>, instance: Arc<str>) -> Result<Launcher, Failure> {
+async fn launch(config: &Arc<Config>, instance: Arc<str>, events: EventSender) -> Result<Launcher, Failure> {
     let guard = Some(vec![cli::GUARD.into()]);
-    let options = LauncherOptions { guard, instance: Some(instance), ..LauncherOptions::default() };
+    let options = LauncherOptions { guard, instance: Some(instance), events: Some(events) };
     let launcher = Launcher::with_options(config.clone(), CancellationToken::new(), options).await;
     launcher.context("cannot start the supervision tree").map_err(Failure::Runtime)
 }

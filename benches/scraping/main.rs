@@ -11,8 +11,9 @@ mod server;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use mcpvisor::admin::Admin;
+use mcpvisor::admin::{Admin, EventLog};
 use mcpvisor::app::reload::Reloads;
+use mcpvisor::telemetry::log::{self, LogLevel};
 use mcpvisor::telemetry::recorder;
 use mcpvisor_actors::{CancellationToken, Launcher, Phase};
 use mcpvisor_config::{Config, LoadRequest, Source, load};
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let metrics = recorder::install().unwrap_or_else(|_| panic!("the first recorder"));
+    let log = log::install(&config().telemetry).unwrap_or_else(|failure| panic!("{failure}"));
     // As the service on two cores: one worker.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let rounds =
@@ -47,7 +49,7 @@ fn main() -> ExitCode {
     );
     let mut slow = false;
     for (connections, limit) in rounds {
-        let seen = runtime.block_on(round(connections, metrics.clone()));
+        let seen = runtime.block_on(round(connections, metrics.clone(), log.level.clone()));
         let Scrapes { lines, bytes, p50, max } = seen;
         println!(
             "{connections:>11}  {lines:>9}  {:>8}  {p50:>9.1?}  {max:>9.1?}  {limit:>9.0?}",
@@ -62,7 +64,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-async fn round(connections: usize, metrics: recorder::Metrics) -> Scrapes {
+async fn round(connections: usize, metrics: recorder::Metrics, level: LogLevel) -> Scrapes {
     let launcher = Launcher::new(config(), CancellationToken::new()).await.unwrap();
     for number in 0..connections {
         let backend = format!("b{}", number % BACKENDS);
@@ -82,7 +84,9 @@ async fn round(connections: usize, metrics: recorder::Metrics) -> Scrapes {
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
     let (reloads, _orders) = Reloads::new();
-    let serving = tokio::spawn(Admin::new(launcher.clone(), metrics, reloads).serve(listener, stop.clone()));
+    let events = EventLog::start(launcher.events(), launcher.instance());
+    let admin = Admin::new(launcher.clone(), metrics, reloads, events, level, stop.clone());
+    let serving = tokio::spawn(admin.serve(listener));
     let seen = tokio::task::spawn_blocking(move || scrapes(address, SCRAPES)).await.unwrap();
     stop.cancel();
     serving.await.unwrap();
@@ -92,7 +96,10 @@ async fn round(connections: usize, metrics: recorder::Metrics) -> Scrapes {
 
 fn config() -> Config {
     let backends = (0..BACKENDS).map(|number| format!("[backends.b{number}]\ncommand = \"/nowhere\"\n"));
-    let text = format!("[limits]\nmax_connections = 20000\n{}", backends.collect::<String>());
+    let text = format!(
+        "[telemetry]\nlog_level = \"error\"\n[limits]\nmax_connections = 20000\n{}",
+        backends.collect::<String>()
+    );
     let file = Source::Text { name: "bench.toml".into(), text };
     load(LoadRequest { files: vec![file], ..Default::default() }).unwrap().config
 }

@@ -1,24 +1,54 @@
-//! `GET /api/v1/connections`
+//! `GET /api/v1/connections` and `/api/v1/connections/{backend}/{session}`
 
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, SecondsFormat, Utc};
-use mcpvisor_actors::{ConnectionMetadata, ConnectionState};
+use mcpvisor_actors::{ConnectionKey, ConnectionMetadata, ConnectionState};
 
 use super::views::{ConnectionView, ConnectionsView};
-use super::{Admin, process};
+use super::{Admin, backends, error, process};
 
 pub(super) async fn list(State(admin): State<Arc<Admin>>) -> Json<ConnectionsView> {
-    let known = admin.launcher.list().await;
-    let pids: Vec<Option<u32>> = known.iter().map(|connection| connection.pid).collect();
+    Json(ConnectionsView { connections: views(&admin.launcher.list().await).await })
+}
+
+pub(super) async fn one(
+    State(admin): State<Arc<Admin>>,
+    Path((backend, session)): Path<(String, String)>,
+) -> Response {
+    let found = find(&admin, &backend, &session).await;
+    match views(found.as_slice()).await.pop() {
+        Some(view) => Json(view).into_response(),
+        None => missing(&admin, &backend, &session),
+    }
+}
+
+/// The connection of the session with this hash.
+pub(super) async fn find(admin: &Admin, backend: &str, session: &str) -> Option<ConnectionMetadata> {
+    let is_it = |key: &ConnectionKey| &*key.backend_id == backend && key.session_hash() == session;
+    admin.launcher.list().await.into_iter().find(|connection| is_it(&connection.key))
+}
+
+/// There is no such connection.
+pub(super) fn missing(admin: &Admin, backend: &str, session: &str) -> Response {
+    if !admin.launcher.config().backends.contains_key(backend) {
+        return backends::unknown(admin, backend);
+    }
+    let text =
+        format!("backend '{backend}' has no connection of session '{session}'; see /api/v1/connections");
+    error(StatusCode::NOT_FOUND, text)
+}
+
+async fn views(connections: &[ConnectionMetadata]) -> Vec<ConnectionView> {
+    let pids: Vec<Option<u32>> = connections.iter().map(|connection| connection.pid).collect();
     let memory = process::resident_bytes(pids).await;
-    let with_memory = known.iter().zip(memory.into_iter().chain(std::iter::repeat(None)));
-    Json(ConnectionsView {
-        connections: with_memory.map(|(connection, rss)| view(connection, rss)).collect(),
-    })
+    let with_memory = connections.iter().zip(memory.into_iter().chain(std::iter::repeat(None)));
+    with_memory.map(|(connection, rss)| view(connection, rss)).collect()
 }
 
 fn view(connection: &ConnectionMetadata, rss: Option<u64>) -> ConnectionView {

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
 use super::views::ReachedView;
-use super::{Admin, backends, error};
+use super::{Admin, backends, connections, error};
 
 pub(super) async fn restart_backend(State(admin): State<Arc<Admin>>, Path(id): Path<String>) -> Response {
     answer(&admin, &id, None, admin.launcher.restart(&id, None).await)
@@ -40,11 +40,7 @@ pub(super) async fn end_session(
 fn answer(admin: &Admin, id: &str, session: Option<&str>, reached: Option<usize>) -> Response {
     match (reached, session) {
         (Some(connections), _) => Json(ReachedView { connections }).into_response(),
-        (None, Some(session)) if admin.launcher.config().backends.contains_key(id) => {
-            let text =
-                format!("backend '{id}' has no connection of session '{session}'; see /api/v1/connections");
-            error(StatusCode::NOT_FOUND, text)
-        }
+        (None, Some(session)) => connections::missing(admin, id, session),
         (None, _) if admin.launcher.config().backends.get(id).is_some_and(|backend| backend.disabled) => {
             error(StatusCode::NOT_FOUND, format!("backend '{id}' is disabled in the configuration"))
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -18,7 +19,14 @@ pub(super) struct Wanted {
 }
 
 /// 200 with what has changed, 422 with everything that is wrong, 503 where the service is ending.
-pub(super) async fn reload(State(admin): State<Arc<Admin>>, Query(wanted): Query<Wanted>) -> Response {
+pub(super) async fn reload(
+    State(admin): State<Arc<Admin>>,
+    wanted: Result<Query<Wanted>, QueryRejection>,
+) -> Response {
+    let wanted = match wanted {
+        Ok(Query(wanted)) => wanted,
+        Err(wrong) => return error(StatusCode::BAD_REQUEST, wrong.body_text()),
+    };
     let Some(report) = admin.reloads.order("api", wanted.dry_run).await else {
         return error(StatusCode::SERVICE_UNAVAILABLE, "the service is ending");
     };

@@ -1,8 +1,12 @@
-//! The JSON of the admin API: written by the service, read by `mcpvisor status`.
+//! The JSON of the admin API: written by the service, read by its commands. `openapi.json` describes it.
+
+mod event;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+
+pub use event::{EventView, MISSED};
 
 /// `GET /api/v1/connections`
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -98,4 +102,20 @@ pub struct BackendView {
 pub struct ReachedView {
     /// How many connections.
     pub connections: usize,
+}
+
+/// `GET /api/v1/log-level`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LogLevelView {
+    /// Such as `info` or `info,mcpvisor_actors=debug`.
+    pub level: String,
+}
+
+/// The answer to `PUT /api/v1/log-level`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LogLevelChangeView {
+    /// What is logged now.
+    pub level: String,
+    /// What was logged before.
+    pub former: String,
 }

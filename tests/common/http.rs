@@ -99,6 +99,20 @@ impl Reply {
         String::from_utf8(self.read.to_vec()).unwrap()
     }
 
+    /// Reads on until this has come, and takes it and all before it.
+    pub async fn reads(&mut self, wanted: &str) {
+        let read = async {
+            loop {
+                let found = self.read.windows(wanted.len()).position(|part| part == wanted.as_bytes());
+                if let Some(start) = found {
+                    return drop(self.read.split_to(start + wanted.len()));
+                }
+                assert!(self.more().await, "it ended without {wanted:?}: {:?}", self.read);
+            }
+        };
+        soon(wanted, read).await;
+    }
+
     /// The whole body as JSON.
     pub async fn json(self) -> Value {
         let text = self.text().await;

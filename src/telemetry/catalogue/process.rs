@@ -12,6 +12,7 @@ pub(super) const ALL: &[&MetricSpec] = &[
     &LAST_RELOAD_SUCCESSFUL,
     &LAST_RELOAD_TIME,
     &CONFIG_RELOADS,
+    &LOG_LINES_DROPPED,
     &RUNTIME_WORKERS,
     &RUNTIME_TASKS,
     &RUNTIME_QUEUED,
@@ -48,6 +49,10 @@ pub(crate) static CONFIG_RELOADS: MetricSpec = MetricSpec::counter(
     "Reloads by result: put into effect (ok), refused (failed), the same as before (unchanged)",
 )
 .by(&[RELOAD]);
+pub(crate) static LOG_LINES_DROPPED: MetricSpec = MetricSpec::counter(
+    "mcpvisor_log_lines_dropped_total",
+    "Log lines that were dropped because nobody read standard error",
+);
 pub(crate) static RUNTIME_WORKERS: MetricSpec =
     MetricSpec::gauge("mcpvisor_runtime_workers", "Worker threads of the runtime");
 pub(crate) static RUNTIME_TASKS: MetricSpec =
