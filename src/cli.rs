@@ -3,14 +3,25 @@
 pub mod call;
 pub mod check;
 mod client;
+pub mod events;
 mod explain;
+mod figures;
+mod latency;
+pub mod logs;
+pub mod orders;
+mod paint;
 pub mod reload;
+mod service;
+mod sse;
 pub mod status;
 mod table;
+mod target;
 pub mod tools;
+pub mod top;
 mod values;
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -54,6 +65,18 @@ pub enum Command {
     Call(call::Arguments),
     /// Show the backends and connections of a running service
     Status(status::Arguments),
+    /// Give a backend, or one session of it, another process: what is in flight finishes first
+    Restart(orders::Arguments),
+    /// Stop a backend until it is started again, or end one session of it
+    Stop(orders::Arguments),
+    /// Start a stopped backend
+    Start(orders::StartArguments),
+    /// Print what servers write to standard error
+    Logs(logs::Arguments),
+    /// Print what happened: launches, crashes, restarts, stops
+    Events(events::Arguments),
+    /// Show backends and connections, live
+    Top(top::Arguments),
     /// Read the configuration of a running service again, and put what has changed into effect
     Reload(reload::Arguments),
     /// End the servers of the service at the other end of standard input when it is killed; the service starts this itself
@@ -124,9 +147,14 @@ pub fn completions(shell: Shell) -> Outcome {
 
 /// Prints on standard output; a reader that has left (`| head`) is no failure.
 fn print(text: &str) -> Outcome {
-    use std::io::Write;
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    say(text.as_bytes());
     Ok(())
+}
+
+/// The same at once, for what goes on; false: nobody reads it any more.
+fn say(text: &[u8]) -> bool {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text).and_then(|()| out.flush()).is_ok()
 }
 
 #[cfg(test)]

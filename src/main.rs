@@ -20,6 +20,12 @@ fn main() -> ExitCode {
         Command::Call(wanted) => app::block_on(cli::call::run(wanted)),
         Command::Status(wanted) => app::block_on(cli::status::run(wanted)),
         Command::Reload(wanted) => app::block_on(cli::reload::run(wanted)),
+        Command::Restart(wanted) => app::block_on(cli::orders::restart(wanted)),
+        Command::Stop(wanted) => app::block_on(cli::orders::stop(wanted)),
+        Command::Start(wanted) => app::block_on(cli::orders::start(wanted)),
+        Command::Logs(wanted) => app::block_on(cli::logs::run(wanted)),
+        Command::Events(wanted) => app::block_on(cli::events::run(wanted)),
+        Command::Top(wanted) => app::block_on(cli::top::run(wanted)),
         Command::Guard => mcpvisor_actors::run_guard(),
         Command::Completions { shell } => cli::completions(shell),
     };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::anyhow;
 use reqwest::{Method, StatusCode};
 
-use super::status::{admin_url, ask, not_ours};
+use super::service::Service;
 use super::{ServiceArguments, print};
 use crate::app::reload::report::{Outcome as Came, ReloadReport};
 use crate::app::{Failure, Outcome};
@@ -33,18 +33,18 @@ pub struct Arguments {
 /// # Errors
 /// The configuration is refused (exit code 64), no service runs, or it does not answer (1).
 pub async fn run(wanted: Arguments) -> Outcome {
-    let admin = admin_url(&wanted.service)?;
+    let service = Service::of(&wanted.service)?;
     let path = if wanted.dry_run { "/api/v1/reload?dry_run=true" } else { "/api/v1/reload" };
-    let response = ask(Method::POST, &admin, path, wanted.service.bearer.as_deref(), PATIENCE).await?;
+    let response = service.ask(Method::POST, path, PATIENCE).await?;
     let status = response.status();
     let known = status.is_success()
         || matches!(status, StatusCode::UNPROCESSABLE_ENTITY | StatusCode::SERVICE_UNAVAILABLE);
     if !known {
-        return Err(not_ours(&admin, path, status));
+        return Err(service.not_ours(path, status));
     }
     let report: ReloadReport = match response.json().await {
         Ok(report) => report,
-        Err(_) => return Err(Failure::Runtime(anyhow!("{admin}: the service is ending"))),
+        Err(_) => return Err(Failure::Runtime(anyhow!("{}: the service is ending", service.admin))),
     };
     if wanted.json {
         let json = serde_json::to_string_pretty(&report).unwrap_or_default();
