@@ -123,6 +123,7 @@ pub(crate) struct ConnectionState {
     events: EventSender,
     expose_stderr: bool,
     life: Life,
+    pid: Option<u32>,
     link: Option<Box<dyn Link>>,
     in_flight: InFlight,
     /// Requests beyond the bounds of what may be in flight; while dying, all that still arrives.
@@ -224,6 +225,7 @@ impl Actor for Connection {
             events: args.events,
             expose_stderr: args.expose_stderr,
             life: Life::Opening,
+            pid: None,
             link: None,
             last_id: 0,
             initialized: false,

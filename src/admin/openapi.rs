@@ -51,13 +51,19 @@ mod tests {
     }
 
     #[test]
-    fn every_event_is_named() {
+    fn every_event_is_named_and_explained() {
         let document = described();
         let named =
             document["components"]["schemas"]["Event"]["properties"]["event"]["enum"].as_array().unwrap();
         let named: BTreeSet<&str> = named.iter().filter_map(Value::as_str).collect();
         let known = EventKind::ALL.map(EventKind::as_str).into_iter().chain([MISSED]);
         assert_eq!(named, known.collect());
+        let explained = include_str!("../../docs/events.md");
+        let missing = named.iter().filter(|name| !explained.contains(&format!("`{name}`")));
+        assert_eq!(missing.collect::<Vec<_>>(), [] as [&&str; 0], "docs/events.md");
+        let fields = document["components"]["schemas"]["Event"]["properties"].as_object().unwrap();
+        let missing = fields.keys().filter(|name| !explained.contains(&format!("`{name}`")));
+        assert_eq!(missing.collect::<Vec<_>>(), [] as [&String; 0], "docs/events.md");
     }
 
     /// A generated client would lack a parameter, or have one that nobody reads.

@@ -3,8 +3,13 @@
 use std::io::Write;
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::mpsc;
+use std::time::Duration;
 
 use mcpvisor_config::ConfigErrors;
+
+/// How long the last words may take.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What a command returns.
 pub type Outcome = Result<(), Failure>;
@@ -55,8 +60,15 @@ impl Failure {
     /// Says on standard error what went wrong, and returns the exit code.
     pub fn report(&self) -> ExitCode {
         if !matches!(self, Self::Said) {
-            // `eprintln!` would panic where nothing can be written, and lose the exit code.
-            let _ = writeln!(std::io::stderr(), "mcpvisor: {self}");
+            let text = format!("mcpvisor: {self}\n");
+            let (done, said) = mpsc::channel();
+            // By a thread: a pipe that nobody empties must not keep from ending what has ended.
+            std::thread::spawn(move || {
+                // `eprintln!` would panic where nothing can be written, and lose the exit code.
+                let _ = std::io::stderr().write_all(text.as_bytes());
+                let _ = done.send(());
+            });
+            let _ = said.recv_timeout(PATIENCE);
         }
         ExitCode::from(self.code())
     }

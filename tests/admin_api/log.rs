@@ -44,6 +44,29 @@ async fn the_log_level_changes_while_the_service_runs() {
     assert_eq!(now, (200, json!({ "level": level })), "what was refused changed nothing");
 }
 
+/// A service that is told twice to end would not, because nobody listens to why.
+#[tokio::test]
+async fn the_last_words_are_not_waited_for_for_ever() {
+    let script = "mkfifo pipe-of-nobody; exec 2<>pipe-of-nobody; head -c 65536 /dev/zero >&2";
+    let mut service = Service::start_after(script, &backend("a", &[], ""), &[]).await;
+    let client = Client::open(&service, "a").await;
+    let ended = async {
+        service.in_flight(1).await;
+        service.signal(Signal::TERM);
+        let draining = async || (service.get("/readyz").await.status == 503).then_some(());
+        eventually("it drains", draining).await;
+        service.signal(Signal::TERM);
+    };
+    let ask = client.ask(
+        client.message("tools/call", json!({ "name": "sleep", "arguments": { "ms": 60_000 } })).to_string(),
+    );
+    tokio::select! {
+        reply = ask.send_patiently(&service.main) => panic!("answered with {}", reply.status),
+        () = ended => {}
+    }
+    assert_eq!(service.ended().await.code(), Some(1));
+}
+
 /// A log collector that hangs would hang the service with it.
 #[tokio::test]
 async fn a_log_that_nobody_reads_loses_lines_and_stops_nobody() {

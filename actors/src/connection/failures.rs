@@ -60,7 +60,7 @@ impl ConnectionState {
 
     /// What happened to this incarnation.
     pub(super) fn event(&self, kind: EventKind, detail: impl Into<String>) -> SupervisionEvent {
-        SupervisionEvent::of(kind, self.route.key(), detail).incarnation(Some(self.incarnation), None)
+        SupervisionEvent::of(kind, self.route.key(), detail).incarnation(Some(self.incarnation), self.pid)
     }
 
     /// A failed POST counts, but only once: an upstream that answers every request with 500 is no better after as many

@@ -20,7 +20,7 @@ impl ConnectionState {
             let record = stderr.record(self.incarnation, pid);
             self.route.place().stderr.send_modify(|history| history.begin(record));
         }
-        self.link = Some(link);
+        (self.link, self.pid) = (Some(link), pid);
         self.tell(SupervisorMsg::Opened { incarnation: self.incarnation, pid });
         let mut handshake = Handshake::new(&self.record_to_replay(), self.route.is_own());
         let id = self.next_id();
