@@ -127,10 +127,11 @@ impl Follower {
     async fn next_incarnation(&mut self) -> Option<Bytes> {
         let over = self.record.incarnation;
         let next = async {
-            let began = |history: &StderrHistory| {
-                history.current.as_ref().is_some_and(|record| record.incarnation != over)
-            };
-            self.history.wait_for(began).await.ok()?.current.clone()
+            let is_next = |record: &&StderrRecord| record.incarnation != over;
+            let began =
+                |history: &StderrHistory| history.over || history.current.as_ref().filter(is_next).is_some();
+            let history = self.history.wait_for(began).await.ok()?;
+            history.current.as_ref().filter(is_next).cloned()
         };
         self.record = tokio::select! {
             record = next => record?,

@@ -64,6 +64,7 @@ async fn a_follower_goes_on_with_the_server_that_comes_next() {
     let next = client.pid().await;
     followed.reads(&format!("==> mcpvisor: incarnation 2, pid {next} <==\ntrouble is coming\n")).await;
     assert_eq!(client.delete().await, 204);
+    assert_eq!(followed.text().await, "", "it ends with the session");
 }
 
 /// Whoever looks in the wrong place would wait for something that never comes.

@@ -198,6 +198,9 @@ impl SupervisorState {
         for done in self.ended.drain(..) {
             let _ = done.send(true);
         }
+        if matches!(self.machine.retiring(), Some(Retire::Delete(_) | Retire::Drain)) {
+            self.args.route.place().stderr.send_modify(|history| history.over = true);
+        }
         self.tell(EventKind::Gone, "ended", "");
         myself.stop(None);
     }

@@ -37,6 +37,8 @@ pub struct StderrHistory {
     pub current: Option<StderrRecord>,
     /// Of the one before: where a crash has been explained whose restart went well.
     pub previous: Option<StderrRecord>,
+    /// No other will follow: the session, or the service, has ended.
+    pub over: bool,
 }
 
 impl StderrRecord {
@@ -62,6 +64,7 @@ impl StderrRecord {
 impl StderrHistory {
     pub(crate) fn begin(&mut self, record: StderrRecord) {
         self.previous = self.current.replace(record);
+        self.over = false;
     }
 }
 
