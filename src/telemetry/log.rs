@@ -3,7 +3,9 @@
 //! They leave by a thread of their own: whoever logs never waits for whoever reads. When standard error is a pipe that nobody
 //! empties, lines are dropped and counted.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::IsTerminal;
+use std::panic::PanicHookInfo;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -106,9 +108,28 @@ pub fn install(wanted: &Telemetry) -> Result<Log, Failure> {
     let counter = writer.error_counter();
     let installed = tracing_subscriber::registry().with(filter).with(lines(wanted, writer)).try_init();
     installed.map_err(|error| Failure::Runtime(anyhow!("cannot install the log: {error}")))?;
+    std::panic::set_hook(Box::new(tell_panic));
     let level = LogLevel { filter: handle, now: Arc::new(ArcSwap::from_pointee(directives.to_owned())) };
     Counters::new(&LOG_LINES_DROPPED, None);
     Ok(Log { level, dropped: DroppedLines { counter, told: 0 }, writer: guard })
+}
+
+/// A bug of ours is told as everything else is: by default it would be written by the thread that has it, which would wait for
+/// whoever reads, and be no line of this log.
+fn tell_panic(panic: &PanicHookInfo<'_>) {
+    let payload = panic.payload();
+    let text = payload.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no words");
+    let thread = std::thread::current();
+    let backtrace = Backtrace::capture();
+    let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
+    tracing::error!(
+        event = "panic",
+        thread = thread.name(),
+        at = panic.location().map(ToString::to_string),
+        backtrace,
+        "a bug of mcpvisor: {text}; please report this"
+    );
 }
 
 /// A line that cannot be written (a full disk, a collector that has gone) is lost, and nothing else: by default it would be
