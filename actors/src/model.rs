@@ -24,6 +24,7 @@ mod talk;
 mod world;
 
 pub(crate) use child::{SCRIPTED, open};
+pub(crate) use recorder::Counts;
 use storm::{Report, Sky, storm};
 
 /// Storms for each test, unless `MCPVISOR_SEEDS` says how many.

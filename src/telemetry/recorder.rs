@@ -67,15 +67,6 @@ impl Metrics {
         self.backends.store(Arc::new(served.collect()));
     }
 
-    /// The series of this backend are no longer shown: it was removed.
-    pub fn forget(&self, backend: &str) {
-        self.backends.rcu(|backends| {
-            let mut backends = BTreeSet::clone(backends);
-            backends.remove(backend);
-            backends
-        });
-    }
-
     /// Whose series are shown.
     pub(super) fn backends(&self) -> Arc<BTreeSet<Arc<str>>> {
         self.backends.load_full()
@@ -133,8 +124,6 @@ mod tests {
         metrics::with_local_recorder(&recorder, || {
             metrics.configured(&config(&["a", "b"]));
             assert_eq!(shown(), ["a", "b"]);
-            metrics.forget("a");
-            assert_eq!(shown(), ["b"]);
             metrics.configured(&config(&["a", "c"]));
             assert_eq!(shown(), ["a", "c"]);
         });

@@ -9,20 +9,20 @@ use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, Share
 
 /// By name and labels, as `name{key="value"}`.
 #[derive(Default)]
-pub(super) struct Counts {
+pub(crate) struct Counts {
     counters: RefCell<BTreeMap<String, Arc<AtomicU64>>>,
     gauges: RefCell<BTreeMap<String, Arc<AtomicU64>>>,
 }
 
 impl Counts {
     /// The sum of a counter over all label values for which this holds.
-    pub(super) fn sum(&self, name: &str, of: impl Fn(&str) -> bool) -> u64 {
+    pub(crate) fn sum(&self, name: &str, of: impl Fn(&str) -> bool) -> u64 {
         let counters = self.counters.borrow();
         let chosen = counters.iter().filter(|(key, _)| key.split('{').next() == Some(name) && of(key));
         chosen.map(|(_, value)| value.load(Relaxed)).sum()
     }
 
-    pub(super) fn gauge(&self, name: &str, of: impl Fn(&str) -> bool) -> f64 {
+    pub(crate) fn gauge(&self, name: &str, of: impl Fn(&str) -> bool) -> f64 {
         let gauges = self.gauges.borrow();
         let chosen = gauges.iter().filter(|(key, _)| key.split('{').next() == Some(name) && of(key));
         chosen.map(|(_, value)| f64::from_bits(value.load(Relaxed))).sum()

@@ -8,9 +8,9 @@ mod transports;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::Counts;
 use super::dice::Dice;
 use super::ledger::{Ledger, ledger};
-use super::recorder::Counts;
 use super::session::Session;
 use super::world::{self, World};
 use crate::actor::ActorRef;

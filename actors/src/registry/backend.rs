@@ -81,6 +81,10 @@ pub(super) struct Admitted {
 
 impl BackendEntry {
     pub(super) fn new(backend: &Backend) -> Self {
+        let metrics = BackendMetrics::new(&Arc::from(&*backend.name));
+        // A Registry that failed has left its own there.
+        metrics.breaker(false);
+        metrics.spares(0, 0);
         Self {
             backend: Arc::new(backend.clone()),
             breaker_timer: None,
@@ -89,7 +93,7 @@ impl BackendEntry {
             spares_key: ConnectionKey::new(&*backend.name, SPARES),
             tickets: Tickets::new(backend.limits.max_concurrent_launches),
             breaker: Breaker::new(backend.limits.breaker_threshold, backend.pool.cooldown),
-            metrics: BackendMetrics::new(&Arc::from(&*backend.name)),
+            metrics,
         }
     }
 
@@ -176,6 +180,7 @@ mod tests {
     use mcpvisor_config::{LoadRequest, Source};
 
     use super::*;
+    use crate::model::Counts;
 
     fn entry() -> BackendEntry {
         let text = "[backends.b]\ncommand = \"x\"\nwarm = 1\nlimits.breaker_threshold = 3\n".to_owned();
@@ -183,6 +188,22 @@ mod tests {
         let loaded =
             mcpvisor_config::load(LoadRequest { files: vec![file], ..LoadRequest::default() }).unwrap();
         BackendEntry::new(&loaded.config.backends["b"])
+    }
+
+    /// After a failure of the Registry the breaker would be shown open until it is opened and closed once more.
+    #[test]
+    fn gauges_begin_anew_with_the_registry_and_counters_go_on() {
+        let counts = Counts::default();
+        let _recorder = metrics::set_default_local_recorder(&counts);
+        let before = entry();
+        before.metrics.breaker(true);
+        before.metrics.spares(0, 1);
+        before.metrics.spare_lost();
+        let after = entry();
+        let gauge = |name| counts.gauge(name, |_| true);
+        assert_eq!((gauge("mcpvisor_breaker_open"), gauge("mcpvisor_spares")), (0.0, 0.0));
+        after.metrics.spare_lost();
+        assert_eq!(counts.sum("mcpvisor_spares_lost_total", |_| true), 2);
     }
 
     fn warm(entry: &mut BackendEntry, incarnation: u64, now: Instant) {
