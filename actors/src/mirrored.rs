@@ -51,6 +51,12 @@ impl MirroredTools {
         }
     }
 
+    /// There is nothing more to be seen.
+    pub(crate) fn complete(mut self) -> Self {
+        self.complete = true;
+        self
+    }
+
     /// Takes note of one page (raw JSON).
     pub(crate) fn learn(&mut self, result: &[u8]) {
         // Most servers have none, and their lists are long.

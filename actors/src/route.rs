@@ -23,7 +23,7 @@ use crate::fault::{Fault, FaultReason};
 use crate::key::ConnectionKey;
 use crate::live::Settings;
 use crate::message::Envelope;
-use crate::mirrored::Mirrored;
+use crate::mirrored::{Mirrored, MirroredTools};
 use crate::pending::{Exchange, Pending, Reply};
 use crate::registry::{RegistryAddress, RegistryMsg};
 use crate::session_record::SessionRecord;
@@ -352,6 +352,12 @@ impl Route {
     /// The arguments of this tool that HTTP headers repeat; `None`: the backend's tool list has not been seen.
     pub fn mirrored(&self, tool: &str) -> Option<Arc<[Mirrored]>> {
         self.place().mirrored_tools.load().of(tool)
+    }
+
+    /// The backend does not list its tools. Should it do so later, or say that they have changed, that counts.
+    pub fn assume_nothing_mirrored(&self) {
+        let place = self.place();
+        place.mirrored_tools.rcu(|known| MirroredTools::clone(known).complete());
     }
 
     /// Error count and limit, as last published.

@@ -1,6 +1,6 @@
 //! Requests and their answers, to a backend of the era before and to one of the same.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -232,6 +232,23 @@ async fn a_page_to_visit_is_asked_for_and_the_call_is_made_again() {
         (400, -32021, &json!({ "elicitation": { "url": {} } })),
         "{answer}"
     );
+}
+
+/// What mcpvisor asks for itself before a call would cost each call the time that an answer may take.
+#[tokio::test]
+async fn a_server_that_ignores_what_precedes_a_call_is_called_all_the_same() {
+    let flags = ["--ignore", "tools/list", "--ignore", "logging/setLevel"];
+    let service =
+        Service::start(&backend("a", &flags, "timeouts.probe = \"1s\"\ntimeouts.request = \"60s\"")).await;
+    let client = Modern::new(&service, "a");
+    assert_eq!(client.text("counter", json!({})).await, "1");
+    let start = Instant::now();
+    for count in 2..=10 {
+        assert_eq!(client.text("counter", json!({})).await, count.to_string());
+    }
+    let loud = Modern::new(&service, "a").with_meta("io.modelcontextprotocol/logLevel", json!("debug"));
+    assert_eq!(loud.text("counter", json!({})).await, "11");
+    assert!(start.elapsed() < Duration::from_secs(8), "it took {:?}", start.elapsed());
 }
 
 /// A proxy on the way would close what is silent for long, and a client take the request for lost.

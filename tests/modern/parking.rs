@@ -1,9 +1,11 @@
 //! What a backend asks in the middle of a call: an answer of its own to a client of 2026-07-28, who comes back with answers.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::client::Modern;
-use crate::common::{Service, backend, code, kill_9, reason, text_of};
+use crate::common::{Service, backend, code, eventually, kill_9, reason, text_of};
 use crate::conforming;
 
 fn said(answer: &Value) -> Value {
@@ -129,6 +131,20 @@ async fn a_call_that_nobody_comes_back_for_keeps_no_other_from_asking() {
         let (_, done) = client.answer("elicit", json!({ "message": message }), answers, &state).await;
         assert_eq!(said(&done)["content"]["name"], message);
     }
+}
+
+/// The same for one that gave up, to which the backend need not answer any more.
+#[tokio::test]
+async fn a_call_that_was_taken_back_keeps_no_other_from_asking() {
+    let service = Service::start(&backend("a", &["--no-answer"], "")).await;
+    let client = Modern::new(&service, "a");
+    client.pid().await;
+    let message = client.message("tools/call", json!({ "name": "silent" }));
+    let gone = tokio::time::timeout(Duration::from_millis(300), client.post(&message)).await;
+    assert!(gone.is_err());
+    let cancelled = async || (client.text("cancelled", json!({})).await == "1").then_some(());
+    eventually("the backend has heard of it", cancelled).await;
+    client.asked("elicit", json!({})).await;
 }
 
 /// A question could be put to somebody who never made the call it is about.

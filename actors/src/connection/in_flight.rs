@@ -64,16 +64,17 @@ impl InFlight {
     /// The session that all work belongs to, if there is just one.
     ///
     /// A request that waits for its client counts only where it is alone, or with strangers: it has asked already, and
-    /// one whose client never comes back must not keep all others from asking.
+    /// one whose client never comes back must not keep all others from asking. The same for one that was taken back.
     pub(super) fn only_session(&self) -> Option<&Route> {
-        let mut working =
-            self.flights.values().filter(|flight| !flight.listens).map(|flight| flight.pending.route());
+        let mut working = self.flights.values().filter(|flight| !flight.listens);
         if self.by_session.len() == 1 {
-            return working.next();
+            return working.next().map(|flight| flight.pending.route());
         }
-        let mut awake = working.clone().filter(|route| !route.is_parked());
+        let awake = working.clone().filter(|flight| !flight.cancelled).map(|flight| flight.pending.route());
+        let mut awake = awake.filter(|route| !route.is_parked());
         let only = awake.next()?;
         let principal = &only.record().principal;
+        let mut working = working.map(|flight| flight.pending.route());
         let is_clear =
             awake.all(|other| other.is(only)) && working.all(|other| other.record().principal == *principal);
         is_clear.then_some(only)

@@ -19,9 +19,9 @@ use mcpvisor_actors::message::{
 };
 use mcpvisor_actors::{EndCause, Launcher, Refusal, Route, SessionEvent, SessionSink};
 use serde_json::{Value, json};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
-use super::call::Call;
+use super::call::{Call, take_back};
 use super::checks::{INVALID_PARAMS, METHOD_NOT_FOUND, MISSING_CAPABILITY};
 use super::key::{Alone, Who, canonical, digest};
 use super::meta::Meta;
@@ -126,7 +126,7 @@ pub(crate) async fn begin(
             let greeting =
                 greeting.map_err(|refusal| Rejection::refused(Some(&id), StatusCode::OK, &refusal))?;
             if greeting.has("logging") {
-                set_level(&route, level).await;
+                set_level(inbound, &route, level).await;
             }
             route
         }
@@ -376,11 +376,15 @@ pub(super) async fn greet(inbound: &Inbound<'_>, who: &Who) -> Result<Greeting, 
     Ok(Greeting::of(&attached.answer))
 }
 
-async fn set_level(route: &Route, level: Level) {
+async fn set_level(inbound: &Inbound<'_>, route: &Route, level: Level) {
     let request = message::request(0, "logging/setLevel", &json!({ "level": level.as_str() }));
+    let backend = inbound.front.launcher.backend(&inbound.face.name).ok();
+    let patience = backend.map(|backend| backend.timeouts.probe).unwrap_or_default();
     if let Ok(request) = Envelope::parse(request) {
-        // Refused, the backend says what it likes; that is no reason not to do what was asked.
-        let _ = route.request(request).await;
+        // Refused, or not answered, the backend says what it likes; that is no reason not to do what was asked.
+        if timeout(patience, route.request(request)).await.is_err() {
+            take_back(route, b"0");
+        }
     }
 }
 

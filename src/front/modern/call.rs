@@ -93,11 +93,16 @@ impl Drop for Call {
         if self.answered {
             return;
         }
-        let id: serde_json::Value = serde_json::from_slice(self.source.id()).unwrap_or_default();
-        let params = json!({ "requestId": id, "reason": "the client has gone" });
-        let cancel = message::notification("notifications/cancelled", Some(params));
-        if let Ok(cancel) = Envelope::parse(cancel) {
-            self.route.notify(cancel);
-        }
+        take_back(&self.route, self.source.id());
+    }
+}
+
+/// Tells the backend that nobody waits any more for the answer to the request with this id (raw JSON) on this route.
+pub(super) fn take_back(route: &Route, id: &[u8]) {
+    let id: serde_json::Value = serde_json::from_slice(id).unwrap_or_default();
+    let params = json!({ "requestId": id, "reason": "the client has gone" });
+    let cancel = message::notification("notifications/cancelled", Some(params));
+    if let Ok(cancel) = Envelope::parse(cancel) {
+        route.notify(cancel);
     }
 }

@@ -7,7 +7,9 @@ use mcpvisor_actors::message::{self, Envelope, Kind};
 use mcpvisor_actors::{Era, Exchange, Mirrored, Route};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
+use super::call::take_back;
 use super::checks::Wrong;
 use super::key::{Who, own_meta};
 use super::mirrored::decoded;
@@ -79,8 +81,26 @@ struct Page {
     next: Option<String>,
 }
 
-/// Lets the connection see the whole list: it remembers what it says of headers.
+/// Lets the connection see the whole list: it remembers what it says of headers. A backend that lists nothing, or not in
+/// time (`timeouts.probe`), has nothing that is repeated until it says otherwise; its calls are not to wait for that.
 async fn read_list(inbound: &Inbound<'_>, route: &Route, era: Era) {
+    // The time that a launch takes is not the list's. One that fails has other things to say about that.
+    if !route.attach().await.is_ok_and(|attached| attached.accepted) {
+        return;
+    }
+    let backend = inbound.front.launcher.backend(&inbound.face.name).ok();
+    let patience = backend.map(|backend| backend.timeouts.probe).unwrap_or_default();
+    let read = timeout(patience, read_pages(inbound, route, era)).await;
+    if read.is_err() {
+        take_back(route, b"0");
+    }
+    if read != Ok(false) {
+        route.assume_nothing_mirrored();
+    }
+}
+
+/// False: the connection was lost, or there was none.
+async fn read_pages(inbound: &Inbound<'_>, route: &Route, era: Era) -> bool {
     let mut cursor: Option<String> = None;
     for _ in 0..PAGES {
         let mut params = json!({});
@@ -90,20 +110,20 @@ async fn read_list(inbound: &Inbound<'_>, route: &Route, era: Era) {
         if era == Era::Modern {
             params["_meta"] = own_meta(inbound);
         }
-        let Ok(request) = Envelope::parse(message::request(0, "tools/list", &params)) else { return };
+        let Ok(request) = Envelope::parse(message::request(0, "tools/list", &params)) else { return false };
         let answer = match route.request(request).await {
             Ok(Exchange::Answer(answer)) => answer.ok(),
             Ok(Exchange::Stream(stream)) => stream.answer.await.ok().and_then(Result::ok),
             Err(_) => None,
         };
-        let answer = answer.and_then(|answer| Envelope::parse(answer).ok());
-        let Some(answer) = answer.filter(|answer| answer.kind() == Kind::Result) else { return };
+        let Some(answer) = answer.and_then(|answer| Envelope::parse(answer).ok()) else { return false };
         let page: Option<Page> = answer.body().and_then(|body| serde_json::from_slice(body).ok());
-        cursor = page.and_then(|page| page.next);
+        cursor = page.filter(|_| answer.kind() == Kind::Result).and_then(|page| page.next);
         if cursor.is_none() {
-            return;
+            break;
         }
     }
+    true
 }
 
 #[cfg(test)]
