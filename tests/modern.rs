@@ -17,12 +17,18 @@ mod ends;
 mod eras;
 #[path = "modern/keys.rs"]
 mod keys;
+#[path = "modern/limits.rs"]
+mod limits;
 #[path = "modern/listen.rs"]
 mod listen;
 #[path = "modern/parking.rs"]
 mod parking;
 #[path = "modern/states.rs"]
 mod states;
+#[path = "modern/storm.rs"]
+mod storm;
+#[path = "modern/upstream.rs"]
+mod upstream;
 
 /// A backend that speaks as the clients do, and in the era before too: the built-in demo server.
 fn demo(name: &str, settings: &str) -> String {
