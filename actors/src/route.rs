@@ -322,7 +322,9 @@ impl Route {
     /// Hands an event to this session and no other, whoever shares its connection; false if there is none to
     /// take it.
     pub(crate) fn tell(&self, event: SessionEvent) -> bool {
-        self.0.sink.as_ref().map(|sink| sink.deliver(event)).is_some()
+        let asks = matches!(event, SessionEvent::ServerRequest { .. });
+        let takes = self.0.sink.as_ref().filter(|sink| !asks || sink.can_be_asked());
+        takes.map(|sink| sink.deliver(event)).is_some()
     }
 
     /// Everybody who hears what is said to this one.

@@ -16,6 +16,7 @@ mod key;
 mod listen;
 pub(crate) mod meta;
 mod mirrored;
+mod own;
 mod params;
 mod talk;
 

@@ -147,6 +147,36 @@ async fn what_is_configured_is_not_asked() {
     assert_eq!(found["supportedVersions"][0], VERSION);
 }
 
+/// A server that asks for roots before it does anything else would wait for them for ever.
+#[tokio::test]
+async fn what_a_server_asks_before_there_is_a_call_is_answered() {
+    for method in ["tools/call", "logged call", "subscriptions/listen", "tools/list", "server/discover"] {
+        let folder = TempDir::new().unwrap();
+        let record = folder.path().join("record");
+        let flags = ["--request-early", "--record", record.to_str().unwrap()];
+        let service = Service::start_in(folder, &backend("a", &flags, ""), &[]).await;
+        let client = Modern::new(&service, "a");
+        match method {
+            "tools/call" => drop(client.text("counter", json!({})).await),
+            "logged call" => {
+                let loud = client.with_meta("io.modelcontextprotocol/logLevel", json!("debug"));
+                loud.text("counter", json!({})).await;
+            }
+            "subscriptions/listen" => {
+                let uris = json!({ "resourceSubscriptions": ["fixture://one"] });
+                assert!(client.listen(uris).await.1.message().await.is_some());
+            }
+            _ => drop(client.result(method, json!({})).await),
+        }
+        eventually(&format!("an answer after {method}"), async || {
+            let record = fs::read_to_string(&record).unwrap();
+            let mut lines = record.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            lines.find(|line| line["method"].is_null()).map(|line| assert_eq!(line["id"], 1))
+        })
+        .await;
+    }
+}
+
 /// A backend that cannot be started would leave its clients waiting, or its probes running.
 #[tokio::test]
 async fn a_backend_that_cannot_start_is_refused_and_asked_again_later() {

@@ -10,6 +10,12 @@ use crate::error::EndCause;
 pub trait SessionSink: Send + Sync + 'static {
     /// Takes one event.
     fn deliver(&self, event: SessionEvent);
+
+    /// Whether requests of the backend reach anybody here; else it gets an error for those that belong to no request of this
+    /// session.
+    fn can_be_asked(&self) -> bool {
+        true
+    }
 }
 
 /// See [`SessionSink`].

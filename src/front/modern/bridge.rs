@@ -21,10 +21,11 @@ use mcpvisor_actors::{EndCause, Launcher, Refusal, Route, SessionEvent, SessionS
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::call::{Call, take_back};
+use super::call::Call;
 use super::checks::{INVALID_PARAMS, METHOD_NOT_FOUND, MISSING_CAPABILITY};
 use super::key::{Alone, Who, canonical, digest};
 use super::meta::Meta;
+use super::own;
 use super::talk::{Said, Talk};
 use crate::front::fields::Fields;
 use crate::front::inbound::Inbound;
@@ -377,15 +378,10 @@ pub(super) async fn greet(inbound: &Inbound<'_>, who: &Who) -> Result<Greeting, 
 }
 
 async fn set_level(inbound: &Inbound<'_>, route: &Route, level: Level) {
-    let request = message::request(0, "logging/setLevel", &json!({ "level": level.as_str() }));
     let backend = inbound.front.launcher.backend(&inbound.face.name).ok();
     let patience = backend.map(|backend| backend.timeouts.probe).unwrap_or_default();
-    if let Ok(request) = Envelope::parse(request) {
-        // Refused, or not answered, the backend says what it likes; that is no reason not to do what was asked.
-        if timeout(patience, route.request(request)).await.is_err() {
-            take_back(route, b"0");
-        }
-    }
+    // Refused, or not answered, the backend says what it likes; that is no reason not to do what was asked.
+    let _ = timeout(patience, own::ask(route, "logging/setLevel", &json!({ "level": level.as_str() }))).await;
 }
 
 /// The request as a client of the legacy era would send it: without what is between the client and us. Servers have been seen
@@ -456,6 +452,10 @@ struct Deaf;
 
 impl SessionSink for Deaf {
     fn deliver(&self, _: SessionEvent) {}
+
+    fn can_be_asked(&self) -> bool {
+        false
+    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::StatusCode;
 use mcpvisor_actors::message::{self, Envelope, Kind};
-use mcpvisor_actors::{EndCause, Exchange, Route, SessionEvent, SessionRecord, SessionSink, Stage};
+use mcpvisor_actors::{EndCause, Route, SessionEvent, SessionRecord, SessionSink, Stage};
 use metrics::Counter;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -17,8 +17,8 @@ use tokio_util::sync::CancellationToken;
 use super::answer::error_code;
 use super::bridge::greet;
 use super::call::Call;
-use super::checks::METHOD_NOT_FOUND;
 use super::key::Who;
+use super::own;
 use super::talk::Said;
 use crate::front::face::Face;
 use crate::front::fields::Fields;
@@ -49,7 +49,7 @@ pub(crate) struct Listen {
 enum Source {
     Quiet,
     Modern(Box<Modern>),
-    Bridged { listener: Listener, events: mpsc::Receiver<SessionEvent>, granted: Wanted },
+    Bridged { _listener: Listener, events: mpsc::Receiver<SessionEvent>, granted: Wanted },
 }
 
 /// The backend itself listens for us.
@@ -105,7 +105,7 @@ pub(crate) async fn bridged(
     }
     granted.uris = subscribed;
     let first = named(&id, "notifications/subscriptions/acknowledged", granted.acknowledged());
-    let source = Source::Bridged { listener, events, granted };
+    let source = Source::Bridged { _listener: listener, events, granted };
     Ok(Listen::new(inbound, source, id, VecDeque::from([first])))
 }
 
@@ -154,7 +154,7 @@ impl Source {
         match self {
             Self::Quiet => std::future::pending().await,
             Self::Modern(modern) => modern.say(id, next).await,
-            Self::Bridged { listener, events, granted } => match events.recv().await {
+            Self::Bridged { events, granted, .. } => match events.recv().await {
                 Some(SessionEvent::Message(message)) => {
                     let message = Envelope::parse(message).ok()?;
                     if !granted.hears(&message) {
@@ -162,13 +162,8 @@ impl Source {
                     }
                     Some(Said::Event(with_subscription_id(id, &message)))
                 }
-                Some(SessionEvent::ServerRequest { id, .. }) => {
-                    let text = "a client of 2026-07-28 cannot be asked on a subscription";
-                    let refusal = message::error(Some(&id), METHOD_NOT_FOUND, text, None);
-                    listener.0.respond(Envelope::parse(refusal).ok()?);
-                    None
-                }
-                Some(SessionEvent::ServerRequestGone { .. }) => None,
+                // It cannot be asked.
+                Some(SessionEvent::ServerRequest { .. } | SessionEvent::ServerRequestGone { .. }) => None,
                 Some(SessionEvent::Ended(_)) | None => Some(Said::Last(StatusCode::OK, Bytes::new())),
             },
         }
@@ -205,14 +200,8 @@ impl Modern {
 }
 
 async fn subscribe(route: &Route, uri: &str) -> bool {
-    let request = message::request(0, "resources/subscribe", &json!({ "uri": uri }));
-    let Ok(request) = Envelope::parse(request) else { return false };
-    let answer = match route.request(request).await {
-        Ok(Exchange::Answer(answer)) => answer.ok(),
-        Ok(Exchange::Stream(stream)) => stream.answer.await.ok().and_then(Result::ok),
-        Err(_) => None,
-    };
-    answer.and_then(|answer| Envelope::parse(answer).ok()).is_some_and(|answer| answer.kind() == Kind::Result)
+    let answer = own::ask(route, "resources/subscribe", &json!({ "uri": uri })).await;
+    answer.is_some_and(|answer| answer.kind() == Kind::Result)
 }
 
 /// A notification of our own on the subscription.
@@ -255,6 +244,10 @@ impl SessionSink for Ear {
         if let Err(mpsc::error::TrySendError::Full(_)) = self.events.try_send(event) {
             self.overflows.increment(1);
         }
+    }
+
+    fn can_be_asked(&self) -> bool {
+        false
     }
 }
 

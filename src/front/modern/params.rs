@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use http::HeaderMap;
-use mcpvisor_actors::message::{self, Envelope, Kind};
-use mcpvisor_actors::{Era, Exchange, Mirrored, Route};
+use mcpvisor_actors::message::{Envelope, Kind};
+use mcpvisor_actors::{Era, Mirrored, Route};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::call::take_back;
 use super::checks::Wrong;
 use super::key::{Who, own_meta};
 use super::mirrored::decoded;
+use super::own;
 use crate::front::inbound::Inbound;
 
 /// A list longer than this is not read to its end.
@@ -90,11 +90,7 @@ async fn read_list(inbound: &Inbound<'_>, route: &Route, era: Era) {
     }
     let backend = inbound.front.launcher.backend(&inbound.face.name).ok();
     let patience = backend.map(|backend| backend.timeouts.probe).unwrap_or_default();
-    let read = timeout(patience, read_pages(inbound, route, era)).await;
-    if read.is_err() {
-        take_back(route, b"0");
-    }
-    if read != Ok(false) {
+    if timeout(patience, read_pages(inbound, route, era)).await != Ok(false) {
         route.assume_nothing_mirrored();
     }
 }
@@ -110,13 +106,7 @@ async fn read_pages(inbound: &Inbound<'_>, route: &Route, era: Era) -> bool {
         if era == Era::Modern {
             params["_meta"] = own_meta(inbound);
         }
-        let Ok(request) = Envelope::parse(message::request(0, "tools/list", &params)) else { return false };
-        let answer = match route.request(request).await {
-            Ok(Exchange::Answer(answer)) => answer.ok(),
-            Ok(Exchange::Stream(stream)) => stream.answer.await.ok().and_then(Result::ok),
-            Err(_) => None,
-        };
-        let Some(answer) = answer.and_then(|answer| Envelope::parse(answer).ok()) else { return false };
+        let Some(answer) = own::ask(route, "tools/list", &params).await else { return false };
         let page: Option<Page> = answer.body().and_then(|body| serde_json::from_slice(body).ok());
         cursor = page.filter(|_| answer.kind() == Kind::Result).and_then(|page| page.next);
         if cursor.is_none() {
