@@ -2,7 +2,7 @@
 
 from dashboard import dashboard, row
 from panels import (BLUE, GREEN, GREY, ORANGE, RED, SERVICE, YELLOW, by_name, by_regex, coloured, increase, legend_only, lines, mapped,
-                    nothing, of, quantile, query, rate, stat, steps, table, timeline)
+                    nothing, of, quantile, query, ranking, rate, stat, steps, table, timeline)
 from states import MAPPINGS, MEANING, state
 
 SERVER = "mcp_server_operation_duration_seconds"
@@ -13,6 +13,7 @@ BY_HAND = 'reason!~"manual|reload"'
 READY = 'phase="ready"'
 SAVED, NOT_SAVED = 'result="ok"', 'result="failed"'
 NOT_READY = 'phase=~"launching|backing_off|stopped"'
+TOOLS = 'gen_ai_tool_name!=""'
 CALLS = 'mcp_method_name="tools/call"'
 # A first request may wait for a download of its server: its time says nothing of the others.
 NO_LAUNCH = 'mcp_method_name!="initialize"'
@@ -120,6 +121,8 @@ def traffic():
         # Other methods mcpvisor answers or asks by itself, in part.
         return f"sum({rate(name + '_sum', CALLS)}) / sum({rate(name + '_count', CALLS)})"
 
+    slowest = quantile(0.99, SERVER, TOOLS, "backend, gen_ai_tool_name", window="$__range")
+    slowest = f"sort_desc(topk(10, {slowest} >= 0))"
     lost = [query(f"sum({rate('mcpvisor_requests_lost_total')}) * 60", "lost"),
             query(f"sum({rate('mcpvisor_retries_total', SAVED)}) * 60", "saved by a second try"),
             query(f"sum({rate('mcpvisor_retries_total', NOT_SAVED)}) * 60", "second try failed")]
@@ -153,7 +156,14 @@ def traffic():
                     by_regex("5..", {"color": {"mode": "fixed", "fixedColor": RED}})])),
          (6, lines("Refused credentials", "Requests per minute that were refused for their key, token or session, by reason.", "cpm",
                    [query(f"sum by (reason) ({rate('mcpvisor_auth_failures_total', scope=SERVICE)}) * 60", "{{reason}}")],
-                   stacked=True))))
+                   stacked=True))),
+        (8,
+         (12, ranking("Slowest tools", "99 of 100 calls of a tool were answered within this, in the time shown. Only with "
+                      "telemetry.tool_labels.", "s", slowest, "{{backend}}: {{gen_ai_tool_name}}", steps(BLUE, (10, YELLOW), (60, ORANGE)),
+                      none="telemetry.tool_labels is off")),
+         (12, lines("Calls by tool", "Calls per second of the ten tools that are called most. Only with telemetry.tool_labels.", "reqps",
+                    [query(f"topk(10, sum by (backend, gen_ai_tool_name) ({rate(SERVER + '_count', TOOLS)}))",
+                           "{{backend}}: {{gen_ai_tool_name}}")], none="telemetry.tool_labels is off"))))
 
 
 def saturation():

@@ -151,10 +151,11 @@ def lines(title, description, unit, queries, overrides=(), thresholds=None, stac
     return panel("timeseries", title, description, unit, queries, options, defaults, overrides)
 
 
-def ranking(title, description, unit, expr, legend, decimals=0, none="none"):
-    """Totals over the time shown, the greatest first."""
-    defaults = {"color": {"mode": "continuous-YlRd"}, "min": 0, "decimals": decimals, "noValue": none,
-                "thresholds": steps(YELLOW, (5, ORANGE), (20, RED))}
+def ranking(title, description, unit, expr, legend, thresholds, none="none", decimals=None):
+    """Bars for the time shown, the longest first."""
+    defaults = {"color": {"mode": "thresholds"}, "min": 0, "noValue": none, "thresholds": thresholds}
+    if decimals is not None:
+        defaults["decimals"] = decimals
     options = {
         "displayMode": "basic",
         "orientation": "horizontal",

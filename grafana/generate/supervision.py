@@ -6,6 +6,7 @@ from panels import (BLUE, GREEN, GREY, ORANGE, RED, SERVICE, YELLOW, coloured, l
 from states import MAPPINGS, MEANING, state
 
 RESTARTS = "mcpvisor_restarts_total"
+FEW_OR_MANY = steps(YELLOW, (5, ORANGE), (20, RED))
 REASONS = coloured({"exit": RED, "signal": ORANGE, "unresponsive": "purple", "launch_timeout": YELLOW, "handshake": YELLOW, "manual": BLUE,
                     "reload": GREY})
 
@@ -44,11 +45,11 @@ def why():
         "Why?",
         (9,
          (8, ranking("Faults in the time shown", "What went wrong, by backend and reason; each counts one error.", "none",
-                     shown("mcpvisor_faults_total", "backend, reason"), "{{backend}}: {{reason}}")),
+                     shown("mcpvisor_faults_total", "backend, reason"), "{{backend}}: {{reason}}", FEW_OR_MANY, decimals=0)),
          (8, ranking("Restarts in the time shown", "Servers started anew, by backend and reason; manual and reload were ordered.", "none",
-                     shown(RESTARTS, "backend, reason"), "{{backend}}: {{reason}}")),
+                     shown(RESTARTS, "backend, reason"), "{{backend}}: {{reason}}", FEW_OR_MANY, decimals=0)),
          (8, ranking("Refused in the time shown", "What clients were told, by backend and kind.", "none",
-                     shown("mcpvisor_request_errors_total", "backend, kind"), "{{backend}}: {{kind}}"))),
+                     shown("mcpvisor_request_errors_total", "backend, kind"), "{{backend}}: {{kind}}", FEW_OR_MANY, decimals=0))),
         (8,
          (8, lines("Restarts by backend", "Per minute.", "cpm", [query(per_minute(RESTARTS, "backend"), "{{backend}}")], stacked=True)),
          (8, lines("Restarts by reason", "Per minute.", "cpm", [query(per_minute(RESTARTS, "reason") + " > 0", "{{reason}}")],
@@ -148,8 +149,8 @@ def actors():
         (8,
          (8, lines("Actors", "Actors that live, by kind.", "none",
                    [query(f"sum by (actor) ({of('mcpvisor_actors', scope=SERVICE)})", "{{actor}}")], log=True)),
-         (8, lines("Mailboxes", "Messages that wait in the mailboxes of actors, by kind. A mailbox is near empty at all times; one that "
-                   "is not is a bug or a machine without time.", "none",
+         (8, lines("Mailboxes", "Messages that wait in the mailboxes of actors, by kind. A mailbox is near empty at all times (the one "
+                   "of the registry is the scrape's own); one that is not is a bug or a machine without time.", "none",
                    [query(f"sum by (actor) ({of('mcpvisor_mailbox_messages', scope=SERVICE)})", "{{actor}}")])),
          (8, lines("Failed actors", "Actors per minute that failed by a bug of mcpvisor and were replaced, and guard processes.",
                    "cpm",
