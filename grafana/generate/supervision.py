@@ -161,16 +161,18 @@ def actors():
          (12, lines("Time to handle a message, p99", "An actor never waits for I/O in it.", "s",
                     p99("mcpvisor_actor_handle_duration_seconds"), log=True))),
         (8,
-         (8, lines("Runtime", "Share of the time that the workers of the runtime are at work; at 1 requests wait for CPU.", "percentunit",
+         (6, lines("Runtime", "Share of the time that the workers of the runtime are at work; at 1 requests wait for CPU.", "percentunit",
                    [query(f"{rate('mcpvisor_runtime_busy_seconds_total', scope=SERVICE)} / {of('mcpvisor_runtime_workers', scope=SERVICE)}",
                           "{{instance}}")], high=1)),
-         (8, lines("Tasks", "Tasks in the runtime, and those that wait for a worker.", "none",
+         (6, lines("Tasks", "Tasks in the runtime, and those that wait for a worker.", "none",
                    [query(f"sum({of('mcpvisor_runtime_tasks', scope=SERVICE)})", "tasks"),
                     query(f"sum({of('mcpvisor_runtime_queued_tasks', scope=SERVICE)})", "waiting")],
                    coloured({"tasks": BLUE, "waiting": RED}))),
-         (8, lines("Reloads", "Reloads of the configuration per minute, by result; one that failed left the earlier one in effect.", "cpm",
+         (6, lines("Reloads", "Reloads of the configuration per minute, by result; one that failed left the earlier one in effect.", "cpm",
                    [query(per_minute("mcpvisor_config_reloads_total", "result", scope=SERVICE), "{{result}}")],
-                   coloured({"ok": GREEN, "unchanged": GREY, "failed": RED})))))
+                   coloured({"ok": GREEN, "unchanged": GREY, "failed": RED}))),
+         (6, lines("Dropped log lines", "Log lines per minute that were dropped because whoever reads the log is too slow.", "cpm",
+                   [query(per_minute("mcpvisor_log_lines_dropped_total", "instance", scope=SERVICE), "{{instance}}")]))))
 
 
 def build():
