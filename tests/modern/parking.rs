@@ -97,9 +97,14 @@ async fn answers_without_a_state_are_a_new_call_and_the_backend_never_sees_them(
     let flags = ["--record", record.to_str().unwrap()];
     let service = Service::start_in(folder, &backend("a", &flags, ""), &[]).await;
     let client = Modern::new(&service, "a");
-    let params = json!({ "name": "elicit", "inputResponses": { "r1": { "action": "accept" } } });
-    let answer = client.result("tools/call", params).await;
-    assert_eq!(answer["resultType"], "input_required");
+    for state in [None, Some(Value::Null)] {
+        let mut params = json!({ "name": "elicit", "inputResponses": { "r1": { "action": "accept" } } });
+        if let Some(state) = state {
+            params["requestState"] = state;
+        }
+        let answer = client.result("tools/call", params).await;
+        assert_eq!(answer["resultType"], "input_required");
+    }
     let record = std::fs::read_to_string(&record).unwrap();
     let call = record.lines().find(|line| line.contains("tools/call")).unwrap();
     assert!(!call.contains("inputResponses") && !call.contains("io.modelcontextprotocol/"), "{call}");

@@ -70,7 +70,7 @@ impl Meta {
         let mut read = Self {
             name: name.and_then(text),
             input_responses: params.input_responses.map(own),
-            request_state: params.request_state.map(own),
+            request_state: params.request_state.filter(|state| state.get() != "null").map(own),
             ..Self::default()
         };
         if let Some(meta) = meta {

@@ -44,7 +44,7 @@ impl Questions {
         let named = params["_meta"][KEY].as_str().map(str::to_owned);
         let free = |key: &String| self.open.iter().all(|question| question.key != *key);
         let key = named.filter(free).unwrap_or_else(|| format!("r{}", self.asked));
-        let params = message.params().map(Bytes::copy_from_slice);
+        let params = message.params().map(in_modern_words);
         self.open.push(Question { key, id, method: method.to_owned(), params });
         true
     }
@@ -97,6 +97,25 @@ impl Question {
     }
 }
 
+/// Without what the modern era has no place for: the name of a page that nobody will say is done, a token for progress that
+/// cannot be told, and what is between the backend and us.
+fn in_modern_words(params: &[u8]) -> Bytes {
+    let as_it_is = || Bytes::copy_from_slice(params);
+    let Some(mut fields) = Fields::parse(params) else { return as_it_is() };
+    fields.remove("elicitationId");
+    if let Some(mut meta) = fields.get("_meta").and_then(|meta| Fields::parse(meta.as_bytes())) {
+        meta.remove("progressToken");
+        meta.remove(KEY);
+        let meta = meta.to_string();
+        if meta == "{}" {
+            fields.remove("_meta");
+        } else {
+            fields.set("_meta", meta);
+        }
+    }
+    fields.to_string().into()
+}
+
 /// What a client must have declared to be asked this, if it has not: `requiredCapabilities`.
 pub(crate) fn undeclared(question: &Envelope, capabilities: &[u8]) -> Option<Value> {
     let declared: Value = serde_json::from_slice(capabilities).unwrap_or_default();
@@ -145,10 +164,13 @@ mod tests {
     #[test]
     fn questions_pass_as_they_came_and_answers_go_back_under_their_ids() {
         let mut questions = Questions::default();
-        assert!(questions.add(&elicit("\"7\"", r#","_meta":{"mcpvisor/inputKey":"login"}"#)));
+        assert!(questions.add(&elicit(
+            "\"7\"",
+            r#","_meta":{"mcpvisor/inputKey":"login","progressToken":1,"x":1.0},"elicitationId":"e""#
+        )));
         assert!(questions.add(&message(r#"{"jsonrpc":"2.0","id":8,"method":"roots/list"}"#)));
         assert!(!questions.add(&message(r#"{"jsonrpc":"2.0","id":9,"method":"other"}"#)));
-        let expected = r#"{"login":{"method":"elicitation/create","params":{"message":"m","n":1.50,"_meta":{"mcpvisor/inputKey":"login"}}},"r2":{"method":"roots/list"}}"#;
+        let expected = r#"{"login":{"method":"elicitation/create","params":{"message":"m","n":1.50,"_meta":{"x":1.0}}},"r2":{"method":"roots/list"}}"#;
         assert_eq!(questions.requests(), expected);
         assert!(questions.answers(br#"{"login":{"action":"accept"}}"#).is_none(), "one is missing");
         assert!(
