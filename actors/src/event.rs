@@ -56,6 +56,10 @@ pub enum EventKind {
     BreakerOpened,
     /// Launches go on.
     BreakerClosed,
+    /// A process is started only to be asked which era of the protocol it speaks.
+    BackendProbing,
+    /// It has answered, or not.
+    BackendProbed,
     /// An operator stopped a backend.
     BackendStopped,
     /// An operator started it again.
@@ -83,7 +87,7 @@ pub struct SupervisionEvent {
     pub pid: Option<u32>,
     /// Why, from a closed set: a [`FaultReason`](crate::FaultReason), or what the kind has in its place.
     pub reason: Option<Cow<'static, str>>,
-    /// How a replay went: `ok`, `partial`, `failed`.
+    /// How a replay went: `ok`, `partial`, `failed`; what a probe found: `legacy`, `modern`, `both`, `unknown`.
     pub result: Option<&'static str>,
     /// What a launch starts from: `fresh`, `spare`, `open`.
     pub start: Option<&'static str>,
@@ -111,7 +115,7 @@ pub struct SupervisionEvent {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::Launching,
         Self::Ready,
         Self::Lost,
@@ -130,6 +134,8 @@ impl EventKind {
         Self::SpareEnded,
         Self::BreakerOpened,
         Self::BreakerClosed,
+        Self::BackendProbing,
+        Self::BackendProbed,
         Self::BackendStopped,
         Self::BackendStarted,
         Self::ActorFailed,
@@ -157,6 +163,8 @@ impl EventKind {
             Self::SpareEnded => "spare.ended",
             Self::BreakerOpened => "breaker.opened",
             Self::BreakerClosed => "breaker.closed",
+            Self::BackendProbing => "backend.probing",
+            Self::BackendProbed => "backend.probed",
             Self::BackendStopped => "backend.stopped",
             Self::BackendStarted => "backend.started",
             Self::ActorFailed => "actor.failed",

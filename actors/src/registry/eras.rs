@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use super::{RegistryMsg, RegistryState};
+use crate::event::{EventKind, SupervisionEvent};
 use crate::key::ConnectionKey;
 use crate::probe::{Probe, Spoken};
 use crate::root::RootMsg;
@@ -69,7 +70,8 @@ impl RegistryState {
             return waiting.push(reply);
         }
         self.probes.waiting.insert(backend.clone(), vec![reply]);
-        tracing::info!(event = "backend.probing", backend = %backend, "asking which era of the protocol it speaks");
+        let text = "asking which era of the protocol it speaks";
+        self.args.events.emit(SupervisionEvent::of_backend(EventKind::BackendProbing, &backend, text));
         let (instance, sweeper) = (self.args.instance.clone(), self.args.sweeper.clone());
         let probe = Probe { backend: entry.backend.clone(), instance, sweeper };
         let myself = self.myself.clone();
@@ -92,7 +94,9 @@ impl RegistryState {
             Spoken::Modern => "modern",
             Spoken::Both => "both",
         });
-        tracing::info!(event = "backend.probed", backend = %backend, era, "asked which era of the protocol it speaks");
+        let text = format!("asked which era of the protocol it speaks: {era}");
+        let event = SupervisionEvent::of_backend(EventKind::BackendProbed, backend, text);
+        self.args.events.emit(SupervisionEvent { result: Some(era), ..event });
         if spoken.is_some() {
             self.args.eras.set(backend, spoken);
         }
