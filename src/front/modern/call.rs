@@ -40,6 +40,7 @@ impl Call {
     /// The same on a way that is there already.
     pub(crate) fn send(face: &Arc<Face>, route: Route, message: Envelope) -> Self {
         let operation = Operation::begin(face, message.method(), Version::V2026_07_28);
+        let operation = operation.of_tool(route.tool_label(&message));
         let id = message.id_bytes().unwrap_or_else(|| Bytes::from_static(b"null"));
         let source = Source::new(route.request(message), id.clone(), operation, None);
         Self { route, id, source, answered: false, _alone: None }
