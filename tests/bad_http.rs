@@ -39,7 +39,7 @@ async fn wrong_headers_have_each_their_own_status() {
         (
             "a version of the future",
             ping().header("mcp-protocol-version", "2030-01-01"),
-            (400, -32600, "2025-11-25"),
+            (400, -32602, "protocolVersion"),
         ),
         ("no version at all", ping().header("mcp-protocol-version", "latest"), (400, -32600, "2025-11-25")),
         ("a foreign host", ping().header("host", "evil.example"), (403, -32600, "allowed_hosts")),
