@@ -1,5 +1,6 @@
 //! The public handle to the tree.
 
+mod guests;
 mod operator;
 mod reload;
 
@@ -16,8 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::actor::{Actor, ActorRef};
 use crate::children::{Children, ChildrenUsage};
 use crate::connection_handle::ConnectionHandle;
-use crate::era::Era;
-use crate::error::{EndCause, Refusal};
+use crate::error::Refusal;
 use crate::event::{EventSender, EventStream};
 use crate::guard::Guard;
 use crate::instance::random_instance;
@@ -25,9 +25,8 @@ use crate::key::ConnectionKey;
 use crate::live::{Live, Settings, served, unknown_backend};
 use crate::metadata::ConnectionMetadata;
 use crate::pool::SessionConnectionPool;
-use crate::probe::Spoken;
 use crate::process::Sweeper;
-use crate::registry::{Eras, Hosts, RegistryAddress, RegistryArgs, RegistryMsg, Stopped, configured};
+use crate::registry::{Eras, Hosts, RegistryAddress, RegistryArgs, RegistryMsg, Stopped};
 use crate::root::{Root, RootArgs, RootMsg};
 use crate::route::{Route, RouteKind, SessionSink};
 use crate::session_record::SessionRecord;
@@ -199,68 +198,6 @@ impl Launcher {
         let key = ConnectionKey::isolated(&settings.load(), session, &record.principal);
         let kind = if &*key.session_id == session { RouteKind::Session } else { RouteKind::Member };
         Ok(Route::new(key, self.shared.address.clone(), record, kind, Some(sink), settings))
-    }
-
-    /// How the backend is spoken to for a client of the modern era: as configured, else as it has answered the one time that
-    /// it was asked (`timeouts.probe`). Waits for that at most `timeouts.launch`; a backend that is not known by then is
-    /// spoken to as one of the legacy era.
-    pub async fn era(&self, backend: &str) -> Result<Era, Refusal> {
-        let known = configured(self.backend(backend)?.protocol).or_else(|| self.shared.eras.of(backend));
-        if let Some(spoken) = known {
-            return Ok(spoken.to(Era::Modern));
-        }
-        let (reply, spoken) = oneshot::channel();
-        let message = RegistryMsg::Era { backend: backend.into(), reply };
-        let asked = self.shared.address.send_to_next(message).await;
-        let spoken = if asked.is_ok() { spoken.await.ok() } else { None };
-        Ok(spoken.map_or(Era::Legacy, |spoken| spoken.to(Era::Modern)))
-    }
-
-    /// Ends the connection behind a key that was made by [`ConnectionKey::sessionless`]; there is nobody who needs it again.
-    pub fn end_sessionless(&self, key: &ConnectionKey) {
-        if key.is_sessionless() {
-            let end = RegistryMsg::End { key: key.clone(), cause: EndCause::Delete, done: None };
-            let _ = self.shared.address.send(end);
-        }
-    }
-
-    /// Whether it is known that the backend speaks no revision with a handshake.
-    pub fn is_modern_only(&self, backend: &str) -> bool {
-        let configured = self.backend(backend).ok().and_then(|backend| configured(backend.protocol));
-        configured.or_else(|| self.shared.eras.of(backend)) == Some(Spoken::Modern)
-    }
-
-    /// How the backend behind a key that was made by [`ConnectionKey::sessionless`] has answered its greeting, once it has.
-    pub fn greeting(&self, key: &ConnectionKey) -> Option<bytes::Bytes> {
-        let answer = self.shared.hosts.common(key)?.record().first_result.clone();
-        (!answer.is_empty()).then_some(answer)
-    }
-
-    /// The way of one request of a client without a session. `record` says in which era the backend is spoken to and how it
-    /// is greeted; the first one of a key decides.
-    pub fn guest(&self, key: ConnectionKey, record: Arc<SessionRecord>) -> Result<Route, Refusal> {
-        self.visitor(key, record, None)
-    }
-
-    /// The way of a client without a session that hears what the backend says to all. To be ended by [`Route::end`].
-    pub fn listener(
-        &self,
-        key: ConnectionKey,
-        record: Arc<SessionRecord>,
-        sink: Box<dyn SessionSink>,
-    ) -> Result<Route, Refusal> {
-        self.visitor(key, record, Some(sink))
-    }
-
-    fn visitor(
-        &self,
-        key: ConnectionKey,
-        record: Arc<SessionRecord>,
-        sink: Option<Box<dyn SessionSink>>,
-    ) -> Result<Route, Refusal> {
-        let settings = self.settings(&key.backend_id)?;
-        let host = self.shared.hosts.common(&key);
-        Ok(Route::guest(key, self.shared.address.clone(), record, sink, host.as_ref(), settings))
     }
 
     /// A copy of what is known of every connection, sorted by key. Empty while the Registry is replaced.

@@ -3,6 +3,7 @@
 //! A session has a connection of its own, or shares one with others (`isolation`). Then a route that is nobody's
 //! session stands for the key, and those of the sessions join it.
 
+mod guest;
 mod members;
 mod place;
 mod sink;
@@ -13,7 +14,6 @@ use std::sync::{Arc, OnceLock};
 
 use arc_swap::{ArcSwap, Guard};
 use bytes::Bytes;
-use mcpvisor_config::Isolation;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -23,7 +23,6 @@ use crate::fault::{Fault, FaultReason};
 use crate::key::ConnectionKey;
 use crate::live::Settings;
 use crate::message::Envelope;
-use crate::mirrored::{Mirrored, MirroredTools};
 use crate::pending::{Exchange, Pending, Reply};
 use crate::registry::{RegistryAddress, RegistryMsg};
 use crate::session_record::SessionRecord;
@@ -109,41 +108,6 @@ impl Route {
         Self::new(key, registry, SessionRecord::new("", initialize), RouteKind::Own, None, settings)
     }
 
-    /// A route that stands for the key of clients without sessions, which shakes hands as the first of them would.
-    pub(crate) fn for_guests(registry: RegistryAddress, guest: &Self, settings: Settings) -> Self {
-        let mut record = SessionRecord::clone(&guest.record());
-        if settings.load().isolation == Isolation::Shared {
-            // The first who comes is one of many.
-            record.principal = "".into();
-        }
-        Self::new(guest.key().clone(), registry, record, RouteKind::Own, None, settings)
-    }
-
-    /// The way of one request, or of one who listens, of a client without a session. `host` stands for the key, if
-    /// anybody does by now.
-    pub(crate) fn guest(
-        key: ConnectionKey,
-        registry: RegistryAddress,
-        record: Arc<SessionRecord>,
-        sink: Option<Box<dyn SessionSink>>,
-        host: Option<&Self>,
-        settings: Settings,
-    ) -> Self {
-        let kind = if sink.is_some() { RouteKind::Member } else { RouteKind::Guest };
-        let place = match host {
-            Some(host) => ArcSwap::new(host.0.place.load_full()),
-            None => ArcSwap::from_pointee(Place::new(settings)),
-        };
-        let (record, ended) = (ArcSwap::new(record), OnceLock::new());
-        let (stream_open, parked) = (false.into(), false.into());
-        let route =
-            Self(Arc::new(Inner { key, registry, kind, record, sink, place, stream_open, parked, ended }));
-        if let Some(host) = host {
-            route.join(host);
-        }
-        route
-    }
-
     /// A session that leads nowhere.
     #[cfg(test)]
     pub(crate) fn for_tests() -> Self {
@@ -209,15 +173,6 @@ impl Route {
 
     pub(crate) fn is_stream_open(&self) -> bool {
         self.0.stream_open.load(Relaxed)
-    }
-
-    /// Says whether its request waits for its client, which was asked something and may never come back.
-    pub fn set_parked(&self, parked: bool) {
-        self.0.parked.store(parked, Relaxed);
-    }
-
-    pub(crate) fn is_parked(&self) -> bool {
-        self.0.parked.load(Relaxed)
     }
 
     /// Ends the session: a connection of its own is retired, a shared one goes on without it. What is in flight
@@ -349,17 +304,6 @@ impl Route {
     /// What is to be told of it, once.
     pub(crate) fn loss_to_tell(&self) -> Option<Arc<Loss>> {
         self.place().loss.swap(None)
-    }
-
-    /// The arguments of this tool that HTTP headers repeat; `None`: the backend's tool list has not been seen.
-    pub fn mirrored(&self, tool: &str) -> Option<Arc<[Mirrored]>> {
-        self.place().mirrored_tools.load().of(tool)
-    }
-
-    /// The backend does not list its tools. Should it do so later, or say that they have changed, that counts.
-    pub fn assume_nothing_mirrored(&self) {
-        let place = self.place();
-        place.mirrored_tools.rcu(|known| MirroredTools::clone(known).complete());
     }
 
     /// Error count and limit, as last published.

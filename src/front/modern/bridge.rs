@@ -3,56 +3,44 @@
 //! What the backend asks meanwhile becomes an answer of its own, `input_required`: the call is parked with the backend
 //! still at work on it, and goes on when the client asks for the same once more and brings its answers along.
 
+mod asks;
 mod levels;
 mod parking;
 mod questions;
+mod request;
 mod result;
 mod seal;
+mod visit;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
-use mcpvisor_actors::message::{
-    self, Envelope, Kind, cancelled_request_id, progress_token, request_progress_token,
-};
-use mcpvisor_actors::{EndCause, Launcher, Refusal, Route, SessionEvent, SessionSink};
+use mcpvisor_actors::Refusal;
+use mcpvisor_actors::message::{self, Envelope, Kind, cancelled_request_id, request_progress_token};
 use serde_json::{Value, json};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use super::call::Call;
-use super::checks::{INVALID_PARAMS, METHOD_NOT_FOUND, MISSING_CAPABILITY};
-use super::key::{Alone, Who, canonical, digest};
+use super::checks::{METHOD_NOT_FOUND, MISSING_CAPABILITY};
+use super::key::{Alone, Who};
 use super::meta::Meta;
-use super::own;
 use super::talk::{Said, Talk};
-use crate::front::fields::Fields;
 use crate::front::inbound::Inbound;
 use crate::front::initialize::random_id;
-use crate::front::measure::count_auth_failure;
 use crate::front::rejection::{INTERNAL_ERROR, Rejection};
-use levels::Level;
+use asks::{Asks, refuse_state};
 pub(crate) use parking::Parking;
 use questions::{Questions, opens_pages, undeclared};
+use request::in_legacy_words;
 pub(super) use result::Greeting;
 use result::{Failure, answer, error, failure};
 pub(crate) use seal::Seal;
 use seal::State;
+use visit::{Visit, set_level};
 
 /// Questions that come so close together are asked together.
 const COLLECT: Duration = Duration::from_millis(20);
-
-/// What a request says of itself in the modern era, and the handshake has said in the other.
-const OF_THE_ERA: [&str; 4] = [
-    "io.modelcontextprotocol/protocolVersion",
-    "io.modelcontextprotocol/clientInfo",
-    "io.modelcontextprotocol/clientCapabilities",
-    "io.modelcontextprotocol/logLevel",
-];
-
-/// The state of somebody else's call.
-const FOREIGN_STATE: &str = "foreign_state";
 
 /// One call, until it is answered or parked.
 pub(crate) struct Bridge(Option<Box<Inner>>);
@@ -65,22 +53,6 @@ struct Inner {
     asks: Asks,
     /// Keeps the log level that was asked for.
     _visit: Option<Visit>,
-}
-
-/// What is known of the request.
-struct Asks {
-    launcher: Launcher,
-    parking: Parking,
-    seal: Arc<Seal>,
-    state: State,
-    who: mcpvisor_actors::ConnectionKey,
-    method: String,
-    uri: Option<String>,
-    /// Raw JSON.
-    capabilities: Bytes,
-    level: Option<Level>,
-    /// Progress tokens, raw JSON: the one the backend knows, and the one the client wants to see.
-    tokens: Option<(Bytes, Option<Bytes>)>,
 }
 
 /// What a message of the backend comes to.
@@ -120,9 +92,7 @@ pub(crate) async fn begin(
     let route = match asks.level {
         None => launcher.guest(who.key.clone(), who.record.clone()).map_err(refused)?,
         Some(level) => {
-            let route =
-                launcher.listener(who.key.clone(), who.record.clone(), Box::new(Deaf)).map_err(refused)?;
-            visit = Some(Visit(route.clone()));
+            let route = visit.insert(Visit::begin(inbound, who).map_err(refused)?).route().clone();
             let greeting = greet(inbound, who).await;
             let greeting =
                 greeting.map_err(|refusal| Rejection::refused(Some(&id), StatusCode::OK, &refusal))?;
@@ -299,74 +269,6 @@ fn resume(mut inner: Box<Inner>, id: Bytes, message: &Envelope, responses: &[u8]
     Talk::Bridge(Bridge(Some(inner)))
 }
 
-impl Asks {
-    /// `alone`: every request has another key, and the next one comes back to this one all the same.
-    fn of(
-        inbound: &Inbound<'_>,
-        who: &Who,
-        message: &Envelope,
-        meta: &Meta,
-        alone: bool,
-    ) -> Result<Self, Rejection> {
-        let id = message.id();
-        let method = message.method().unwrap_or_default().to_owned();
-        let level = match &meta.log_level {
-            None => None,
-            Some(raw) => Some(Level::parse(raw).ok_or_else(|| {
-                let text = "_meta[\"io.modelcontextprotocol/logLevel\"] is no level of the protocol";
-                Rejection::answering(id, StatusCode::BAD_REQUEST, INVALID_PARAMS, text)
-            })?),
-        };
-        let seal = inbound.front.seal.clone().ok_or_else(|| {
-            let text = "there are no random numbers to seal the state of a call with";
-            Rejection::answering(id, StatusCode::INTERNAL_SERVER_ERROR, INTERNAL_ERROR, text)
-        })?;
-        let state = State {
-            parked: None,
-            key: if alone { inbound.face.name.to_string() } else { digest(who.key.to_string().as_bytes()) },
-            principal: inbound.principal.to_string(),
-            request: request_digest(&method, message.params().unwrap_or_default()),
-        };
-        let token = request_progress_token(message).map(Bytes::copy_from_slice);
-        Ok(Self {
-            launcher: inbound.front.launcher.clone(),
-            parking: inbound.front.parking.clone(),
-            seal,
-            state,
-            who: who.key.clone(),
-            uri: meta.name.clone().filter(|_| method == "resources/read"),
-            method,
-            capabilities: meta.capabilities.clone().unwrap_or_default(),
-            level,
-            tokens: token.map(|token| (token.clone(), Some(token))),
-        })
-    }
-
-    /// Opens what the client brought back. True in the error: it is somebody else's.
-    fn open(&self, raw: &[u8]) -> Result<State, bool> {
-        let text: String = serde_json::from_slice(raw).map_err(|_| false)?;
-        let state = self.seal.open(&text).ok_or(false)?;
-        if state.principal != self.state.principal {
-            return Err(true);
-        }
-        let same = state.key == self.state.key && state.request == self.state.request;
-        if same { Ok(state) } else { Err(false) }
-    }
-
-    fn greeting(&self) -> Greeting {
-        self.launcher.greeting(&self.who).map(|answer| Greeting::of(&answer)).unwrap_or_default()
-    }
-
-    /// Progress under the token that the client has named last; `None`: it wants none.
-    fn progress(&self, message: &Envelope) -> Option<Bytes> {
-        let Some((known, wanted)) = &self.tokens else { return Some(message.bytes().clone()) };
-        match progress_token(message) {
-            Some(token) if token == &known[..] => Some(message.with_part(token, wanted.as_ref()?)),
-            _ => Some(message.bytes().clone()),
-        }
-    }
-}
-
 /// What the backend says of itself, launched if need be.
 pub(super) async fn greet(inbound: &Inbound<'_>, who: &Who) -> Result<Greeting, Refusal> {
     let launcher = &inbound.front.launcher;
@@ -377,57 +279,9 @@ pub(super) async fn greet(inbound: &Inbound<'_>, who: &Who) -> Result<Greeting, 
     Ok(Greeting::of(&attached.answer))
 }
 
-async fn set_level(inbound: &Inbound<'_>, route: &Route, level: Level) {
-    let backend = inbound.front.launcher.backend(&inbound.face.name).ok();
-    let patience = backend.map(|backend| backend.timeouts.probe).unwrap_or_default();
-    // Refused, or not answered, the backend says what it likes; that is no reason not to do what was asked.
-    let _ = timeout(patience, own::ask(route, "logging/setLevel", &json!({ "level": level.as_str() }))).await;
-}
-
-/// The request as a client of the legacy era would send it: without what is between the client and us. Servers have been seen
-/// to refuse a session's requests that name another revision than the session.
-fn in_legacy_words(message: Envelope) -> Envelope {
-    let Some(params) = message.params() else { return message };
-    let Some(mut fields) = Fields::parse(params) else { return message };
-    fields.remove("inputResponses");
-    fields.remove("requestState");
-    if let Some(mut meta) = fields.get("_meta").and_then(|meta| Fields::parse(meta.as_bytes())) {
-        for key in OF_THE_ERA {
-            meta.remove(key);
-        }
-        let meta = meta.to_string();
-        if meta == "{}" {
-            fields.remove("_meta");
-        } else {
-            fields.set("_meta", meta);
-        }
-    }
-    let stripped = message.with_part(params, fields.to_string().as_bytes());
-    Envelope::parse(stripped).unwrap_or(message)
-}
-
-/// Names a request but for what may differ the next time.
-fn request_digest(method: &str, params: &[u8]) -> String {
-    let mut params: Value = serde_json::from_slice(params).unwrap_or_default();
-    if let Some(fields) = params.as_object_mut() {
-        for key in ["_meta", "inputResponses", "requestState"] {
-            fields.remove(key);
-        }
-    }
-    digest(&[method.as_bytes(), b"\n", &canonical(&params)].concat())
-}
-
 fn missing_capability(id: &[u8], required: &Value) -> (StatusCode, Bytes) {
     let data = json!({ "requiredCapabilities": required });
     error(id, MISSING_CAPABILITY, "this takes a capability that the client has not declared", Some(&data))
-}
-
-fn refuse_state(id: &[u8], foreign: bool) -> Rejection {
-    if foreign {
-        count_auth_failure(FOREIGN_STATE);
-    }
-    let text = "requestState is not valid for this request: it was changed, used, or has expired";
-    Rejection::answering(Some(id), StatusCode::OK, INVALID_PARAMS, text)
 }
 
 fn told((status, answer): (StatusCode, Bytes)) -> Talk {
@@ -436,52 +290,4 @@ fn told((status, answer): (StatusCode, Bytes)) -> Talk {
 
 fn told_as(said: Said) -> Talk {
     Talk::Told(Some(said))
-}
-
-/// Somebody who shares the connection for the time of one request.
-struct Visit(Route);
-
-impl Drop for Visit {
-    fn drop(&mut self) {
-        self.0.end(EndCause::Delete);
-    }
-}
-
-/// What is said to all is not for a single request.
-struct Deaf;
-
-impl SessionSink for Deaf {
-    fn deliver(&self, _: SessionEvent) {}
-
-    fn can_be_asked(&self) -> bool {
-        false
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_request_is_the_same_whatever_it_brings_along() {
-        let one = request_digest(
-            "tools/call",
-            br#"{"name":"a","arguments":{"x":1,"y":2},"_meta":{"progressToken":1}}"#,
-        );
-        let other = request_digest(
-            "tools/call",
-            br#"{"arguments":{"y":2,"x":1},"requestState":"s","inputResponses":{},"name":"a"}"#,
-        );
-        assert_eq!(one, other);
-        assert_ne!(one, request_digest("tools/call", br#"{"name":"b","arguments":{"x":1,"y":2}}"#));
-        assert_ne!(one, request_digest("prompts/get", br#"{"name":"a","arguments":{"x":1,"y":2}}"#));
-    }
-
-    #[test]
-    fn the_backend_sees_a_request_of_its_own_era() {
-        let text = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","n":1.50,"requestState":"s","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","progressToken":7},"inputResponses":{}}}"#;
-        let message = Envelope::parse(Bytes::from_static(text.as_bytes())).unwrap();
-        let expected = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","n":1.50,"_meta":{"progressToken":7}}}"#;
-        assert_eq!(in_legacy_words(message).bytes(), expected);
-    }
 }

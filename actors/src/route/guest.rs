@@ -1,0 +1,72 @@
+//! The ways of clients without sessions (2026-07-28): one for each request, to a connection that many use.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, OnceLock};
+
+use arc_swap::ArcSwap;
+use mcpvisor_config::Isolation;
+
+use super::place::Place;
+use super::{Inner, Route, RouteKind, SessionSink};
+use crate::key::ConnectionKey;
+use crate::live::Settings;
+use crate::mirrored::{Mirrored, MirroredTools};
+use crate::registry::RegistryAddress;
+use crate::session_record::SessionRecord;
+
+impl Route {
+    /// A route that stands for the key of clients without sessions, which shakes hands as the first of them would.
+    pub(crate) fn for_guests(registry: RegistryAddress, guest: &Self, settings: Settings) -> Self {
+        let mut record = SessionRecord::clone(&guest.record());
+        if settings.load().isolation == Isolation::Shared {
+            // The first who comes is one of many.
+            record.principal = "".into();
+        }
+        Self::new(guest.key().clone(), registry, record, RouteKind::Own, None, settings)
+    }
+
+    /// The way of one request, or of one who listens, of a client without a session. `host` stands for the key, if
+    /// anybody does by now.
+    pub(crate) fn guest(
+        key: ConnectionKey,
+        registry: RegistryAddress,
+        record: Arc<SessionRecord>,
+        sink: Option<Box<dyn SessionSink>>,
+        host: Option<&Self>,
+        settings: Settings,
+    ) -> Self {
+        let kind = if sink.is_some() { RouteKind::Member } else { RouteKind::Guest };
+        let place = match host {
+            Some(host) => ArcSwap::new(host.0.place.load_full()),
+            None => ArcSwap::from_pointee(Place::new(settings)),
+        };
+        let (record, ended) = (ArcSwap::new(record), OnceLock::new());
+        let (stream_open, parked) = (false.into(), false.into());
+        let route =
+            Self(Arc::new(Inner { key, registry, kind, record, sink, place, stream_open, parked, ended }));
+        if let Some(host) = host {
+            route.join(host);
+        }
+        route
+    }
+
+    /// Says whether its request waits for its client, which was asked something and may never come back.
+    pub fn set_parked(&self, parked: bool) {
+        self.0.parked.store(parked, Relaxed);
+    }
+
+    pub(crate) fn is_parked(&self) -> bool {
+        self.0.parked.load(Relaxed)
+    }
+
+    /// The arguments of this tool that HTTP headers repeat; `None`: the backend's tool list has not been seen.
+    pub fn mirrored(&self, tool: &str) -> Option<Arc<[Mirrored]>> {
+        self.place().mirrored_tools.load().of(tool)
+    }
+
+    /// The backend does not list its tools. Should it do so later, or say that they have changed, that counts.
+    pub fn assume_nothing_mirrored(&self) {
+        let place = self.place();
+        place.mirrored_tools.rcu(|known| MirroredTools::clone(known).complete());
+    }
+}
