@@ -104,8 +104,14 @@ async fn run(settings: Settings, told: Told) -> Outcome {
     let (reloads, reloads_ordered) = Reloads::new();
     let (stop_front, stop_admin) = (CancellationToken::new(), CancellationToken::new());
     let Told { metrics, level, dropped } = told;
-    let admin =
-        Admin::new(launcher.clone(), metrics.clone(), reloads.clone(), event_log, level, stop_admin.clone());
+    let admin = Admin::new(
+        launcher.clone(),
+        metrics.clone(),
+        reloads.clone(),
+        event_log,
+        level.clone(),
+        stop_admin.clone(),
+    );
     let access = admin.access();
     tokio::spawn(dropped.tell_always());
 
@@ -123,6 +129,7 @@ async fn run(settings: Settings, told: Told) -> Outcome {
         front: reloading_front,
         access,
         metrics,
+        log_level: level,
         notify: notify.clone(),
     }
     .start(reloads_ordered, &reloads);

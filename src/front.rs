@@ -79,7 +79,7 @@ impl Front {
             sessions: Sessions::start(table, config.session.ttl),
             state: AtomicU8::new(OPEN),
             ending: CancellationToken::new(),
-            parking: Parking::start(config.session.parked_ttl),
+            parking: Parking::start(),
             seal: Seal::new(&config.session.state_key).map(Arc::new),
             launcher,
             shutdown,

@@ -80,7 +80,6 @@ impl Config {
         gateway.workers = running.gateway.workers;
         session.state_key.clone_from(&running.session.state_key);
         telemetry.log_format = running.telemetry.log_format;
-        telemetry.log_level.clone_from(&running.telemetry.log_level);
         telemetry.otlp_endpoint.clone_from(&running.telemetry.otlp_endpoint);
         telemetry.tool_labels = running.telemetry.tool_labels;
         self

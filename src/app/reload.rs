@@ -18,6 +18,7 @@ use super::notify::Notify;
 use super::settings::Settings;
 use crate::admin::AccessRules;
 use crate::front::Front;
+use crate::telemetry::log::LogLevel;
 use crate::telemetry::recorder::Metrics;
 use report::ReloadReport;
 
@@ -42,6 +43,7 @@ pub(super) struct Reloading {
     pub(super) front: Arc<Front>,
     pub(super) access: AccessRules,
     pub(super) metrics: Metrics,
+    pub(super) log_level: LogLevel,
     pub(super) notify: Notify,
 }
 

@@ -90,6 +90,17 @@ impl DroppedLines {
     }
 }
 
+/// Whether `telemetry.log_level` can be put into effect.
+///
+/// # Errors
+/// It is no filter.
+pub fn check(wanted: &Telemetry) -> Result<(), Failure> {
+    let directives = wanted.log_level.as_str();
+    filter(directives)
+        .map(drop)
+        .map_err(|wrong| Failure::Usage(format!("telemetry.log_level: {}", wrong_filter(directives, &wrong))))
+}
+
 /// Sends log lines to standard error from now on. `RUST_LOG` wins over `telemetry.log_level`.
 ///
 /// # Errors

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::common::{Client, Service, code, eventually, reason};
+use crate::common::{Ask, Client, Service, code, eventually, reason};
 use crate::{marked, reload};
 
 /// An operator who raises a limit would have to restart what it is the limit of.
@@ -39,6 +39,29 @@ async fn limits_and_times_change_in_place() {
     assert_eq!(report["settings"], json!(["pool.idle_timeout", "pool.cleanup_interval"]), "{report}");
     eventually("it is evicted", async || service.connections().await.is_empty().then_some(())).await;
     assert_ne!(client.pid().await, pid);
+}
+
+/// Whoever wants to see more of a fault while it lasts would have to end it by a restart.
+#[tokio::test]
+async fn the_log_level_follows_and_one_that_is_none_changes_nothing() {
+    let config = marked("a", "1", "");
+    // The environment would have the last word.
+    let folder = tempfile::TempDir::new().unwrap();
+    let service = Service::start_with(folder, &config, &[], &[("RUST_LOG", "")]).await;
+    let level = async || {
+        let reply = Ask::new("GET", "/api/v1/log-level").send(&service.admin).await;
+        reply.json().await["level"].as_str().unwrap().to_owned()
+    };
+    let before = level().await;
+    let with = |level: &str| format!("[telemetry]\nlog_level = {level:?}\n{config}");
+    let report = reload(&service, &with("debug")).await;
+    assert_eq!(report["settings"], json!(["telemetry.log_level"]), "{report}");
+    assert_ne!(before, "debug");
+    assert_eq!(level().await, "debug");
+    crate::write(&service, &with("info,mcpvisor=nonsense"));
+    let (status, report) = crate::ordered(&service, "").await;
+    assert!(status == 422 && report.to_string().contains("telemetry.log_level"), "{report}");
+    assert_eq!(level().await, "debug");
 }
 
 /// Somebody would wait for a change of a port that never comes.

@@ -45,7 +45,7 @@ pub(super) fn general(running: &Config, wanted: &Config) -> (Vec<String>, Vec<St
     let (before, after) = (&running.telemetry, &wanted.telemetry);
     settings.compare("telemetry.expose_stderr", &before.expose_stderr, &after.expose_stderr);
     restart.compare("telemetry.log_format", &before.log_format, &after.log_format);
-    restart.compare("telemetry.log_level", &before.log_level, &after.log_level);
+    settings.compare("telemetry.log_level", &before.log_level, &after.log_level);
     restart.compare("telemetry.otlp_endpoint", &before.otlp_endpoint, &after.otlp_endpoint);
     restart.compare("telemetry.tool_labels", &before.tool_labels, &after.tool_labels);
     let (before, after) = (&running.groups, &wanted.groups);

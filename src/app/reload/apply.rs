@@ -9,6 +9,7 @@ use super::Reloading;
 use super::report::{Outcome, ReloadReport};
 use crate::app::Failure;
 use crate::app::settings::{Settings, load_again};
+use crate::telemetry::log;
 use crate::telemetry::reloads::{self, Reload};
 
 /// What a reload would put into effect.
@@ -66,6 +67,10 @@ impl Reloading {
         report.strangers = self.front.reload(&config);
         self.access.reload(&config);
         self.metrics.configured(&config);
+        if config.telemetry.log_level != self.settings.config.telemetry.log_level {
+            // Read before: nothing is wrong with it.
+            let _ = self.log_level.set(&config.telemetry.log_level);
+        }
         self.settings = Settings { config, ..settings };
         report
     }
@@ -109,6 +114,7 @@ fn load_for(request: LoadRequest, running: &Config, was_demo: bool) -> Result<Wa
     let (listen, admin_listen) = (Some(gateway.listen.clone()), Some(gateway.admin_listen.clone()));
     let checked = load_again(LoadRequest { listen, admin_listen, ..read })?;
     let effective = Config::clone(&checked.config).until_restart(running);
+    log::check(&effective.telemetry)?;
     let difference = Difference::between(running, &settings.config);
     Ok(Wanted { settings, effective, difference })
 }

@@ -247,7 +247,8 @@ fn park(mut inner: Box<Inner>) -> Said {
         answer(&id, &inner.asks.greeting().input_required(&inner.questions.requests(), &state));
     inner.call.route().set_parked(true);
     let parking = inner.asks.parking.clone();
-    parking.park(parked, inner);
+    let ttl = inner.asks.launcher.config().session.parked_ttl;
+    parking.park(parked, inner, ttl);
     Said::Last(status, told)
 }
 

@@ -24,7 +24,7 @@ const FOREIGN_STATE: &str = "foreign_state";
 
 /// What is known of the request.
 pub(super) struct Asks {
-    launcher: Launcher,
+    pub(super) launcher: Launcher,
     pub(super) parking: Parking,
     pub(super) seal: Arc<Seal>,
     pub(super) state: State,

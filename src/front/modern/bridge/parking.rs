@@ -18,21 +18,21 @@ pub(crate) struct Parking {
 }
 
 enum Message {
-    Park { id: String, call: Box<Inner> },
+    Park { id: String, call: Box<Inner>, ttl: Duration },
     Take { id: String, reply: oneshot::Sender<Option<Box<Inner>>> },
 }
 
 impl Parking {
-    /// Starts the task. A call waits for `ttl` at most.
-    pub(crate) fn start(ttl: Duration) -> Self {
+    /// Starts the task.
+    pub(crate) fn start() -> Self {
         let (messages, received) = mpsc::unbounded_channel();
-        tokio::spawn(keep(received, ttl));
+        tokio::spawn(keep(received));
         Self { messages }
     }
 
-    /// Keeps a call under this name, which nobody can guess.
-    pub(super) fn park(&self, id: String, call: Box<Inner>) {
-        let _ = self.messages.send(Message::Park { id, call });
+    /// Keeps a call under this name, which nobody can guess, for `ttl` at most.
+    pub(super) fn park(&self, id: String, call: Box<Inner>, ttl: Duration) {
+        let _ = self.messages.send(Message::Park { id, call, ttl });
     }
 
     /// Gives it out, once; `None`: it was taken, or its time is over.
@@ -43,7 +43,7 @@ impl Parking {
     }
 }
 
-async fn keep(mut messages: mpsc::UnboundedReceiver<Message>, ttl: Duration) {
+async fn keep(mut messages: mpsc::UnboundedReceiver<Message>) {
     let mut parked: HashMap<String, (Instant, Box<Inner>)> = HashMap::new();
     loop {
         let next = parked.values().map(|(until, _)| *until).min();
@@ -55,12 +55,15 @@ async fn keep(mut messages: mpsc::UnboundedReceiver<Message>, ttl: Duration) {
         };
         tokio::select! {
             message = messages.recv() => match message {
-                Some(Message::Park { id, call }) => drop(parked.insert(id, (Instant::now() + ttl, call))),
+                Some(Message::Park { id, call, ttl }) => drop(parked.insert(id, (Instant::now() + ttl, call))),
                 Some(Message::Take { id, reply }) => {
-                    let call = parked.remove(&id).map(|(_, call)| call);
+                    let Some((until, call)) = parked.remove(&id) else {
+                        let _ = reply.send(None);
+                        continue;
+                    };
                     // Whoever asked is gone: it may come back.
-                    if let Err(Some(call)) = reply.send(call) {
-                        parked.insert(id, (Instant::now() + ttl, call));
+                    if let Err(Some(call)) = reply.send(Some(call)) {
+                        parked.insert(id, (until, call));
                     }
                 }
                 None => return,
