@@ -11,6 +11,8 @@ mod calls;
 mod checks;
 #[path = "modern/client.rs"]
 mod client;
+#[path = "modern/endings.rs"]
+mod endings;
 #[path = "modern/ends.rs"]
 mod ends;
 #[path = "modern/eras.rs"]

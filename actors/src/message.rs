@@ -5,13 +5,15 @@
 
 mod envelope;
 mod id;
+mod level;
 mod params;
 
 pub use envelope::{Envelope, EnvelopeError, Kind};
 pub use id::{IdError, client_id};
+pub use level::LogLevel;
 pub use params::{
-    CancelParams, ProgressParams, cancelled_request_id, progress_token, request_progress_token,
-    result_subscription_id, subscription_id,
+    CancelParams, NameField, ProgressParams, SUBSCRIPTION_ID, cancelled_request_id, progress_token,
+    request_progress_token, result_subscription_id, subscription_id,
 };
 
 use bytes::Bytes;
@@ -45,6 +47,13 @@ pub fn error(id: Option<&[u8]>, code: i32, message: &str, data: Option<&serde_js
     }
     out.extend_from_slice(b"}}");
     out.into()
+}
+
+/// The answer to the `subscriptions/listen` whose id is `id` (raw JSON): the subscription has ended, and nothing is wrong.
+pub fn subscription_ended(id: &[u8]) -> Bytes {
+    let id = String::from_utf8_lossy(id);
+    let meta = format!(r#"{{"{SUBSCRIPTION_ID}":{id}}}"#);
+    format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"resultType":"complete","_meta":{meta}}}}}"#).into()
 }
 
 /// An empty result for the request whose id is `id` (raw JSON).

@@ -18,12 +18,11 @@ pub(crate) enum Era {
 
 /// The era of a message.
 pub(crate) fn choose(headers: &HeaderMap, message: &Envelope) -> Era {
-    let says_so = names_a_version(message);
     let modern = match message.method() {
         // The first message of a legacy client, whatever a proxy has put before it.
-        Some("initialize") => says_so,
+        Some("initialize") => names_a_version(message),
         Some("server/discover") => true,
-        _ => says_so || is_modern(headers),
+        _ => is_modern(headers) || names_a_version(message),
     };
     if modern { Era::Modern } else { Era::Legacy }
 }

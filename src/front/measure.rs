@@ -147,14 +147,9 @@ fn error_type(answer: &bytes::Bytes, method: &str) -> &'static str {
         return "";
     }
     match Envelope::parse(answer.clone()) {
-        Ok(message) if message.kind() == Kind::Error => code_name(message.body().unwrap_or_default()),
+        Ok(message) if message.kind() == Kind::Error => code_label(message.error_code()),
         _ => "",
     }
-}
-
-fn code_name(error: &[u8]) -> &'static str {
-    let value: Option<serde_json::Value> = serde_json::from_slice(error).ok();
-    code_label(value.as_ref().and_then(|error| error.get("code")?.as_i64()))
 }
 
 /// Whether a tool's result says `"isError": true`. Inside a string the quotes would have backslashes.

@@ -59,18 +59,25 @@ async fn request(inbound: &Inbound<'_>, message: Envelope) -> Result<HttpRespons
     inbound.check_draining(Some(id))?;
     let era = launcher.era(&inbound.face.name).await;
     let era = era.map_err(|refusal| Rejection::refused(Some(id), StatusCode::NOT_FOUND, &refusal))?;
-    let who = key::Who::of(inbound, &meta, era);
-    let who = who.map_err(|refusal| Rejection::refused(Some(id), StatusCode::NOT_FOUND, &refusal))?;
-    let alone = who.alone(inbound);
-    params::check(inbound, &who, era, &message).await.map_err(|wrong| wrong.reject(Some(id)))?;
+    let gone = |refusal| Rejection::refused(Some(id), StatusCode::NOT_FOUND, &refusal);
+    let who = key::Who::of(inbound, &meta, era).map_err(gone)?;
     let listens = message.method() == Some("subscriptions/listen");
     let talk = match era {
         // A connection that nobody else uses has nothing to tell of itself.
-        _ if listens && alone.is_some() => Talk::Listen(listen::quiet(inbound, &message)),
-        Era::Modern if listens => Talk::Listen(listen::modern(inbound, &who, message)?),
-        Era::Modern => Talk::Call(Call::begin(inbound, &who, message)?.alone(alone)),
-        Era::Legacy if listens => Talk::Listen(listen::bridged(inbound, &who, message).await?),
-        Era::Legacy => bridge::begin(inbound, &who, message, meta, alone).await?,
+        _ if listens && who.is_alone => Talk::Listen(listen::quiet(inbound, &message)),
+        Era::Legacy if listens => Talk::Listen(listen::bridged(inbound, &who, &message)),
+        Era::Legacy => bridge::begin(inbound, &who, message, meta).await?,
+        Era::Modern => {
+            let (alone, route) =
+                (who.alone(&inbound.front.launcher), who.route(&inbound.front.launcher).map_err(gone)?);
+            if listens {
+                Talk::Listen(listen::relayed(inbound, route, message))
+            } else {
+                let checked = params::check(inbound, &route, era, &meta, &message).await;
+                checked.map_err(|wrong| wrong.reject(Some(id)))?;
+                Talk::Call(Call::send(&inbound.face, route, message).alone(alone))
+            }
+        }
     };
     Ok(talk::respond(&inbound.face, talk, media::prefers_stream(inbound.headers)).await)
 }

@@ -62,9 +62,12 @@ async fn each_request_has_its_own_process_where_that_is_wanted() {
     }
     let client = Modern::new(&service, "a");
     let (_, state) = client.asked("elicit", json!({})).await;
+    let launches = async || service.metric("mcpvisor_launches_total{backend=\"a\",result=\"ok\"}").await;
+    let before = launches().await;
     let (_, done) =
         client.answer("elicit", json!({}), json!({ "r1": { "action": "decline" } }), &state).await;
     assert_eq!(text_of(&done), r#"{"action":"decline"}"#, "the parked call was found again");
+    assert_eq!(launches().await, before, "it needed no process of its own");
     let empty = async || service.connections().await.is_empty().then_some(());
     eventually("nothing is left of any request", empty).await;
 }

@@ -5,14 +5,13 @@ use serde_json::json;
 
 use super::capabilities::Capabilities;
 use super::loss::Loss;
-use super::sharing;
-use crate::message;
+use crate::message::{self, LogLevel};
 
 /// What has a list that clients keep.
 const LISTS: [&str; 3] = ["tools", "prompts", "resources"];
 
 /// The level of what is told.
-const LEVEL: &str = "warning";
+const LEVEL: LogLevel = LogLevel::WARNING;
 
 /// Notifications in the order in which they make sense: what happened, then what to look at again.
 ///
@@ -36,7 +35,7 @@ impl Announcement {
         let warning = promised.has("logging").then(|| {
             let what = loss.map_or_else(|| "was restarted".to_owned(), Loss::to_string);
             let text = format!("backend '{backend}' {what}; what it kept in memory is lost");
-            let params = json!({ "level": LEVEL, "logger": "mcpvisor", "data": text });
+            let params = json!({ "level": LEVEL.as_str(), "logger": "mcpvisor", "data": text });
             message::notification("notifications/message", Some(params))
         });
         let changed = LISTS.into_iter().filter(|list| promised.tells_of_changes(list) && now.has(list));
@@ -47,7 +46,7 @@ impl Announcement {
     /// For a client whose last `logging/setLevel` had these params. Without one, what is sent is the server's
     /// choice.
     pub(super) fn at_level(&self, level: Option<&[u8]>) -> impl Iterator<Item = &Bytes> {
-        let wanted = sharing::level(level).is_none_or(|level| sharing::rank(LEVEL) >= Some(level));
+        let wanted = LogLevel::in_params(level).is_none_or(|level| LEVEL >= level);
         self.warning.iter().filter(move |_| wanted).chain(&self.changed)
     }
 }

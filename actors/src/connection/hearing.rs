@@ -4,7 +4,7 @@
 
 use super::ConnectionState;
 use super::sharing;
-use crate::message::Envelope;
+use crate::message::{Envelope, LogLevel};
 use crate::route::{Route, SessionEvent};
 
 /// Whom a message of the backend concerns that names no request.
@@ -51,7 +51,7 @@ impl ConnectionState {
             return;
         }
         let is_log = method == "notifications/message";
-        let level = if is_log { sharing::level(message.params()) } else { None };
+        let level = if is_log { LogLevel::in_params(message.params()) } else { None };
         let hears = |state: &Self, session: &Route| {
             let levels = state.shared.as_ref().map(|shared| &shared.levels);
             !is_log || levels.is_none_or(|levels| levels.hears(session.session(), level))

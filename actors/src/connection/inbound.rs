@@ -1,7 +1,5 @@
 //! From the backend to the client, and whose it is (`protocol.md`, "Whose is it?").
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use tokio::time::Instant;
 
@@ -9,7 +7,6 @@ use super::hearing::Whose;
 use super::in_flight::Flight;
 use super::{ConnectionState, Life, SafeTools, sharing};
 use crate::era::Era;
-use crate::fault::{Fault, FaultReason};
 use crate::message::{
     self, Envelope, Kind, cancelled_request_id, progress_token, result_subscription_id, subscription_id,
 };
@@ -56,7 +53,7 @@ impl ConnectionState {
         };
         self.served = true;
         self.route.place().usage.touch(now);
-        self.record(&flight, if message.kind() == Kind::Error { error_type(message) } else { "" });
+        self.record(&flight, error_type(message));
         if message.kind() == Kind::Result {
             self.take_note(&flight.pending, message);
         }
@@ -192,8 +189,11 @@ impl ConnectionState {
         let wire = cancelled_request_id(message).and_then(|id| std::str::from_utf8(id).ok()?.parse().ok());
         let listens = |wire: &u64| self.in_flight.get(*wire).is_some_and(|flight| flight.listens);
         let Some(flight) = wire.filter(listens).and_then(|wire| self.in_flight.remove(wire)) else { return };
-        let text = "the backend has ended the subscription";
-        flight.pending.refuse(self.lost_alone(&Arc::new(Fault::new(FaultReason::Eof, text))));
+        self.record(&flight, "");
+        // The end that the specification has for a subscription, in place of a request without an answer.
+        if let Ok(end) = Envelope::parse(message::subscription_ended(flight.pending.id())) {
+            flight.pending.answer(&end);
+        }
         self.advance();
     }
 
@@ -250,10 +250,5 @@ impl ConnectionState {
 }
 
 fn error_type(answer: &Envelope) -> &'static str {
-    #[derive(serde::Deserialize)]
-    struct Error {
-        code: i64,
-    }
-    let error = serde_json::from_slice::<Error>(answer.body().unwrap_or_default());
-    metrics::code_label(error.ok().map(|error| error.code))
+    if answer.kind() == Kind::Error { metrics::code_label(answer.error_code()) } else { "" }
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::sharing::{self, Levels, Subscriptions};
 use super::{ConnectionState, Life};
 use crate::error::{EndCause, Refusal};
-use crate::message::{self, Envelope};
+use crate::message::{self, Envelope, LogLevel};
 use crate::pending::Pending;
 use crate::route::{Route, SessionId};
 use crate::session_record::SessionRecord;
@@ -30,7 +30,7 @@ impl Shared {
             for uri in record.subscriptions.iter().filter_map(|params| sharing::uri(Some(params))) {
                 shared.subscriptions.add(uri, session.session());
             }
-            shared.levels.set(session.session(), sharing::level(record.log_level.as_deref()));
+            shared.levels.set(session.session(), LogLevel::in_params(record.log_level.as_deref()));
         }
         shared
     }
@@ -99,8 +99,8 @@ impl ConnectionState {
                     return None;
                 }
             }
-            ("logging/setLevel", Some(params)) if sharing::level(Some(params)).is_some() => {
-                shared.levels.set(session, sharing::level(Some(params)));
+            ("logging/setLevel", Some(params)) if LogLevel::in_params(Some(params)).is_some() => {
+                shared.levels.set(session, LogLevel::in_params(Some(params)));
                 if let Some(all) = shared.levels.for_all(everybody.into_iter().chain([session])) {
                     let message = request.with_id_and(id, params, &all);
                     return Some((pending, message));
@@ -147,7 +147,7 @@ impl ConnectionState {
                 }
             }
             Some("logging/setLevel") => {
-                shared.levels.set(id, sharing::level(record.log_level.as_deref()));
+                shared.levels.set(id, LogLevel::in_params(record.log_level.as_deref()));
             }
             _ => {}
         }

@@ -5,13 +5,11 @@ use std::collections::{HashMap, HashSet};
 use bytes::Bytes;
 use serde::Deserialize;
 
+use crate::message::LogLevel;
 use crate::route::SessionId;
 
-/// Log levels of the protocol (RFC 5424), the most verbose first.
-const LEVELS: [&str; 8] = ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"];
-
-/// `warning`: what a session hears that has asked for nothing, while others have asked.
-const UNASKED: usize = 3;
+/// What a session hears that has asked for nothing, while others have asked.
+const UNASKED: LogLevel = LogLevel::WARNING;
 
 /// Who subscribed to which resource. Counted when a request is sent, not when it is answered: an unsubscribe must
 /// not undo a subscription of another session that is on its way.
@@ -69,14 +67,14 @@ fn is_part_of(uri: &str, whole: &str) -> bool {
 /// The log levels that sessions asked for. Counted when sent, as subscriptions are.
 #[derive(Debug, Default)]
 pub(super) struct Levels {
-    by_session: HashMap<SessionId, usize>,
+    by_session: HashMap<SessionId, LogLevel>,
     /// The backend was told a level: what it says is no longer its own choice.
     told: bool,
 }
 
 impl Levels {
     /// Remembers what the session asked for; `None`: nothing.
-    pub(super) fn set(&mut self, session: SessionId, level: Option<usize>) {
+    pub(super) fn set(&mut self, session: SessionId, level: Option<LogLevel>) {
         match level {
             Some(level) => drop(self.by_session.insert(session, level)),
             None => drop(self.by_session.remove(&session)),
@@ -91,32 +89,18 @@ impl Levels {
         }
         self.told = true;
         let wanted = sessions.into_iter().map(|session| self.wanted(session)).min()?;
-        let name = LEVELS.get(wanted)?;
+        let name = wanted.as_str();
         Some(Bytes::from(format!(r#"{{"level":"{name}"}}"#)))
     }
 
     /// Whether a log message of this level is for the session.
-    pub(super) fn hears(&self, session: SessionId, level: Option<usize>) -> bool {
+    pub(super) fn hears(&self, session: SessionId, level: Option<LogLevel>) -> bool {
         !self.told || level.is_none_or(|level| level >= self.wanted(session))
     }
 
-    fn wanted(&self, session: SessionId) -> usize {
+    fn wanted(&self, session: SessionId) -> LogLevel {
         self.by_session.get(&session).copied().unwrap_or(UNASKED)
     }
-}
-
-/// The place of a level in the protocol's order; `None`: no such level.
-pub(super) fn rank(level: &str) -> Option<usize> {
-    LEVELS.iter().position(|known| *known == level)
-}
-
-/// The `level` of a `logging/setLevel` or of a log message.
-pub(super) fn level(params: Option<&[u8]>) -> Option<usize> {
-    #[derive(Deserialize)]
-    struct Params {
-        level: String,
-    }
-    rank(&serde_json::from_slice::<Params>(params?).ok()?.level)
 }
 
 /// The `uri` of a subscription, or of an update.
@@ -179,7 +163,7 @@ mod tests {
     async fn everybody_hears_what_he_asked_for_and_no_less_than_warnings_without_asking() {
         let (one, other) = (Route::for_tests(), Route::for_tests());
         let (one, other) = (one.session(), other.session());
-        let rank = |name: &str| level(Some(format!(r#"{{"level":"{name}"}}"#).as_bytes()));
+        let rank = LogLevel::of;
         let mut levels = Levels::default();
         assert_eq!(levels.for_all([one, other]), None);
         assert!(levels.hears(one, rank("debug")), "the backend's own choice");
@@ -192,7 +176,6 @@ mod tests {
         levels.set(one, None);
         assert_eq!(levels.for_all([other]).as_deref(), Some(&br#"{"level":"warning"}"#[..]));
         assert!(!levels.hears(other, rank("debug")), "what is gone floods nobody");
-        assert_eq!(rank("loud"), None);
     }
 
     #[test]

@@ -49,6 +49,11 @@ impl Launcher {
         (!answer.is_empty()).then_some(answer)
     }
 
+    /// How the backend behind such a key was greeted, or is to be, if somebody has asked for it before.
+    pub fn opening(&self, key: &ConnectionKey) -> Option<bytes::Bytes> {
+        Some(self.shared.hosts.common(key)?.record().initialize.clone())
+    }
+
     /// The way of one request of a client without a session. `record` says in which era the backend is spoken to and how it
     /// is greeted; the first one of a key decides.
     pub fn guest(&self, key: ConnectionKey, record: Arc<SessionRecord>) -> Result<Route, Refusal> {

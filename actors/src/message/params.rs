@@ -5,6 +5,9 @@ use serde_json::value::RawValue;
 
 use super::Envelope;
 
+/// The key of `_meta` that names the subscription of a message, by the id of its `subscriptions/listen`.
+pub const SUBSCRIPTION_ID: &str = "io.modelcontextprotocol/subscriptionId";
+
 /// `notifications/cancelled`
 #[derive(Deserialize)]
 pub struct CancelParams<'a> {
@@ -33,6 +36,29 @@ struct Meta<'a> {
     progress_token: Option<&'a RawValue>,
     #[serde(borrow, rename = "io.modelcontextprotocol/subscriptionId")]
     subscription_id: Option<&'a RawValue>,
+}
+
+/// Which of a request's params its HTTP header `Mcp-Name` repeats (2026-07-28, "Streamable HTTP", "Request Metadata").
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NameField {
+    /// `params.name`
+    Name,
+    /// `params.uri`
+    Uri,
+    /// `params.taskId`
+    TaskId,
+}
+
+impl NameField {
+    /// `None`: requests of this method have no such header.
+    pub fn of(method: &str) -> Option<Self> {
+        match method {
+            "tools/call" | "prompts/get" => Some(Self::Name),
+            "resources/read" => Some(Self::Uri),
+            "tasks/get" | "tasks/update" | "tasks/cancel" => Some(Self::TaskId),
+            _ => None,
+        }
+    }
 }
 
 /// Reads the fields of an object; an array of the same values is no such object.
@@ -73,7 +99,7 @@ pub fn result_subscription_id(message: &Envelope) -> Option<&[u8]> {
 }
 
 fn subscription_in(value: &[u8]) -> Option<&[u8]> {
-    memchr::memmem::find(value, b"io.modelcontextprotocol/subscriptionId")?;
+    memchr::memmem::find(value, SUBSCRIPTION_ID.as_bytes())?;
     let value: WithMeta<'_> = object(value)?;
     Some(value.meta?.subscription_id?.get().as_bytes())
 }

@@ -2,16 +2,10 @@
 
 use bytes::Bytes;
 use http::StatusCode;
-use mcpvisor_actors::message::{Envelope, Kind};
-use serde::Deserialize;
+use mcpvisor_actors::message::Envelope;
 
 /// Errors are short; nothing longer is looked at.
 const LONGEST_ERROR: usize = 64 << 10;
-
-#[derive(Deserialize)]
-struct Code {
-    code: i64,
-}
 
 /// Of an answer that nothing has preceded.
 pub(crate) fn status(answer: &Bytes) -> StatusCode {
@@ -28,8 +22,7 @@ pub(crate) fn error_code(answer: &Bytes) -> Option<i64> {
     if answer.len() > LONGEST_ERROR || memchr::memmem::find(answer, br#""error""#).is_none() {
         return None;
     }
-    let answer = Envelope::parse(answer.clone()).ok().filter(|answer| answer.kind() == Kind::Error)?;
-    Some(serde_json::from_slice::<Code>(answer.body()?).ok()?.code)
+    Envelope::parse(answer.clone()).ok()?.error_code()
 }
 
 #[cfg(test)]

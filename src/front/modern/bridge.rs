@@ -4,7 +4,6 @@
 //! still at work on it, and goes on when the client asks for the same once more and brings its answers along.
 
 mod asks;
-mod levels;
 mod parking;
 mod questions;
 mod request;
@@ -16,15 +15,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
-use mcpvisor_actors::Refusal;
 use mcpvisor_actors::message::{self, Envelope, Kind, cancelled_request_id, request_progress_token};
+use mcpvisor_actors::{Era, Launcher, Refusal, Route};
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
 
 use super::call::Call;
 use super::checks::{METHOD_NOT_FOUND, MISSING_CAPABILITY};
-use super::key::{Alone, Who};
+use super::key::Who;
 use super::meta::Meta;
+use super::params;
 use super::talk::{Said, Talk};
 use crate::front::inbound::Inbound;
 use crate::front::initialize::random_id;
@@ -36,8 +36,7 @@ use request::in_legacy_words;
 pub(super) use result::Greeting;
 use result::{Failure, answer, error, failure};
 pub(crate) use seal::Seal;
-use seal::State;
-use visit::{Visit, set_level};
+use visit::{Visit, hears, set_level};
 
 /// Questions that come so close together are asked together.
 const COLLECT: Duration = Duration::from_millis(20);
@@ -69,39 +68,46 @@ pub(crate) async fn begin(
     who: &Who,
     message: Envelope,
     meta: Meta,
-    alone: Option<Alone>,
 ) -> Result<Talk, Rejection> {
-    let id = message.id_bytes().unwrap_or_default();
+    let (id, launcher) = (message.id_bytes().unwrap_or_default(), &inbound.front.launcher);
+    let gone = |refusal: Refusal| Rejection::refused(Some(&id), StatusCode::NOT_FOUND, &refusal);
+    let refused = |refusal: Refusal| Rejection::refused(Some(&id), StatusCode::OK, &refusal);
+    let checked = async |route: &Route| {
+        let checked = params::check(inbound, route, Era::Legacy, &meta, &message).await;
+        checked.map_err(|wrong| wrong.reject(Some(&id)))
+    };
     if message.method() == Some("server/discover") {
-        let greeting = greet(inbound, who).await;
-        let greeting = greeting.map_err(|refusal| Rejection::refused(Some(&id), StatusCode::OK, &refusal))?;
+        let greeting = {
+            let _alone = who.alone(launcher);
+            greet(launcher, who).await.map_err(refused)?
+        };
         return Ok(told(answer(&id, &greeting.discover_result())));
     }
-    let asks = Asks::of(inbound, who, &message, &meta, alone.is_some())?;
+    let asks = Asks::of(inbound, who, &message, &meta)?;
     if let Some(raw) = &meta.request_state {
         let state = asks.open(raw).map_err(|foreign| refuse_state(&id, foreign))?;
         if let Some(parked) = state.parked {
-            let inner = asks.parking.take(parked).await;
-            let inner = inner.ok_or_else(|| refuse_state(&id, false))?;
+            let taken = asks.parking.take(parked.clone()).await;
+            let (until, inner) = taken.ok_or_else(|| refuse_state(&id, false))?;
+            if let Err(rejection) = checked(inner.call.route()).await {
+                asks.parking.park(parked, inner, until);
+                return Err(rejection);
+            }
             return Ok(resume(inner, id, &message, meta.input_responses.as_deref().unwrap_or(b"{}")));
         }
     }
-    let mut visit = None;
-    let launcher = &inbound.front.launcher;
-    let refused = |refusal: Refusal| Rejection::refused(Some(&id), StatusCode::NOT_FOUND, &refusal);
-    let route = match asks.level {
-        None => launcher.guest(who.key.clone(), who.record.clone()).map_err(refused)?,
-        Some(level) => {
-            let route = visit.insert(Visit::begin(inbound, who).map_err(refused)?).route().clone();
-            let greeting = greet(inbound, who).await;
-            let greeting =
-                greeting.map_err(|refusal| Rejection::refused(Some(&id), StatusCode::OK, &refusal))?;
-            if greeting.has("logging") {
-                set_level(inbound, &route, level).await;
-            }
-            route
-        }
+    let alone = who.alone(launcher);
+    let visit = asks.level.map(|_| Visit::begin(launcher, who)).transpose().map_err(gone)?;
+    let route = match &visit {
+        Some(visit) => visit.route().clone(),
+        None => who.route(launcher).map_err(gone)?,
     };
+    checked(&route).await?;
+    if let Some(level) = asks.level
+        && greet(launcher, who).await.map_err(refused)?.has("logging")
+    {
+        set_level(inbound, &route, level).await;
+    }
     let call = Call::send(&inbound.face, route, in_legacy_words(message)).alone(alone);
     let inner = Inner { call, questions: Questions::default(), ask_at: None, asks, _visit: visit };
     Ok(Talk::Bridge(Bridge(Some(Box::new(inner)))))
@@ -144,7 +150,7 @@ impl Inner {
         }
         match envelope.method().unwrap_or_default() {
             "notifications/message" => {
-                let hears = self.asks.level.is_some_and(|level| level.hears(&envelope));
+                let hears = self.asks.level.is_some_and(|level| hears(level, &envelope));
                 if hears { Heard::Event(message) } else { Heard::Nothing }
             }
             "notifications/progress" => self.asks.progress(&envelope).map_or(Heard::Nothing, Heard::Event),
@@ -220,7 +226,7 @@ impl Inner {
         let question = |(message, url): &(String, String)| json!({ "method": "elicitation/create", "params": { "mode": "url", "message": message, "url": url } });
         let questions = pages.iter().enumerate().map(|(at, page)| (format!("r{}", at + 1), question(page)));
         let questions = Value::Object(questions.collect()).to_string();
-        let state = State { parked: None, ..self.asks.state.clone() };
+        let state = self.asks.state(None);
         match self.asks.seal.close(&state) {
             Some(state) => answer(self.call.id(), &self.asks.greeting().input_required(&questions, &state)),
             None => error(self.call.id(), INTERNAL_ERROR, "there are no random numbers", None),
@@ -238,7 +244,7 @@ fn park(mut inner: Box<Inner>) -> Said {
     inner.ask_at = None;
     let id = inner.call.id().clone();
     let parked = random_id();
-    let state = State { parked: parked.clone(), ..inner.asks.state.clone() };
+    let state = inner.asks.state(parked.clone());
     let (Some(parked), Some(state)) = (parked, inner.asks.seal.close(&state)) else {
         let (status, told) = error(&id, INTERNAL_ERROR, "there are no random numbers", None);
         return Said::Last(status, told);
@@ -247,8 +253,8 @@ fn park(mut inner: Box<Inner>) -> Said {
         answer(&id, &inner.asks.greeting().input_required(&inner.questions.requests(), &state));
     inner.call.route().set_parked(true);
     let parking = inner.asks.parking.clone();
-    let ttl = inner.asks.launcher.config().session.parked_ttl;
-    parking.park(parked, inner, ttl);
+    let until = Instant::now() + inner.asks.launcher.config().session.parked_ttl;
+    parking.park(parked, inner, until);
     Said::Last(status, told)
 }
 
@@ -271,12 +277,11 @@ fn resume(mut inner: Box<Inner>, id: Bytes, message: &Envelope, responses: &[u8]
 }
 
 /// What the backend says of itself, launched if need be.
-pub(super) async fn greet(inbound: &Inbound<'_>, who: &Who) -> Result<Greeting, Refusal> {
-    let launcher = &inbound.front.launcher;
+pub(super) async fn greet(launcher: &Launcher, who: &Who) -> Result<Greeting, Refusal> {
     if let Some(answer) = launcher.greeting(&who.key) {
         return Ok(Greeting::of(&answer));
     }
-    let attached = launcher.guest(who.key.clone(), who.record.clone())?.attach().await?;
+    let attached = who.route(launcher)?.attach().await?;
     Ok(Greeting::of(&attached.answer))
 }
 

@@ -4,19 +4,16 @@ use std::future::poll_fn;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::StatusCode;
 use mcpvisor_actors::Route;
 use mcpvisor_actors::message::{self, Envelope};
 use serde_json::json;
 
 use super::answer;
-use super::key::{Alone, Who};
+use super::key::Alone;
 use super::talk::Said;
 use crate::front::events::Source;
 use crate::front::face::Face;
-use crate::front::inbound::Inbound;
 use crate::front::measure::Operation;
-use crate::front::rejection::Rejection;
 use crate::front::version::Version;
 
 /// One request, until its answer was taken. Dropped before, it takes the request back.
@@ -25,31 +22,24 @@ pub(crate) struct Call {
     id: Bytes,
     source: Source,
     answered: bool,
-    _alone: Option<Alone>,
+    /// Ends the connection with the call, if nobody else uses it.
+    alone: Option<Alone>,
 }
 
 impl Call {
-    /// Sends the request to the connection that is `who`'s.
-    pub(crate) fn begin(inbound: &Inbound<'_>, who: &Who, message: Envelope) -> Result<Self, Rejection> {
-        let route = inbound.front.launcher.guest(who.key.clone(), who.record.clone());
-        let route =
-            route.map_err(|refusal| Rejection::refused(message.id(), StatusCode::NOT_FOUND, &refusal))?;
-        Ok(Self::send(&inbound.face, route, message))
-    }
-
-    /// The same on a way that is there already.
+    /// Sends the request on its way.
     pub(crate) fn send(face: &Arc<Face>, route: Route, message: Envelope) -> Self {
         let operation = Operation::begin(face, message.method(), Version::V2026_07_28);
         let operation = operation.of_tool(route.tool_label(&message));
         let id = message.id_bytes().unwrap_or_else(|| Bytes::from_static(b"null"));
         let source = Source::new(route.request(message), id.clone(), operation, None);
-        Self { route, id, source, answered: false, _alone: None }
+        Self { route, id, source, answered: false, alone: None }
     }
 
     /// The same on a connection that ends with it.
     pub(crate) fn alone(self, alone: Option<Alone>) -> Self {
         let mut call = self;
-        call._alone = alone;
+        call.alone = alone;
         call
     }
 

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::HeaderMap;
 use mcpvisor_actors::message;
-use mcpvisor_actors::{ConnectionKey, Era, Launcher, MODERN_VERSION, Refusal, SessionRecord, greeting};
+use mcpvisor_actors::{
+    ConnectionKey, Era, Launcher, MODERN_VERSION, Refusal, Route, SessionRecord, greeting,
+};
 use mcpvisor_config::{Backend, Isolation};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -19,10 +21,13 @@ use crate::front::initialize::random_id;
 const LEGACY_VERSION: &str = "2025-11-25";
 
 /// Who asks, as far as a connection depends on it.
+#[derive(Clone)]
 pub(crate) struct Who {
     pub(crate) key: ConnectionKey,
     /// How the backend is greeted, if this is the first who uses the connection.
     pub(crate) record: Arc<SessionRecord>,
+    /// The connection is for this request alone (`isolation = "request"`).
+    pub(crate) is_alone: bool,
 }
 
 /// Ends a connection that was made for one request (`isolation = "request"`).
@@ -46,31 +51,33 @@ impl Who {
         let front = inbound.front;
         let (config, backend) = (front.launcher.config(), front.launcher.backend(&inbound.face.name)?);
         let sharers = sharers(&backend, &config.session.header, inbound.headers, &inbound.principal);
-        let (who, opening) = match era {
-            Era::Modern => (sharers, greeting(&backend)),
-            // What a client can do is said in the handshake, once for all who share the connection.
-            Era::Legacy => {
-                let capabilities: Value = meta
-                    .capabilities
-                    .as_deref()
-                    .and_then(|raw| serde_json::from_slice(raw).ok())
-                    .unwrap_or_default();
-                (
-                    format!("{sharers}:{}", digest(&canonical(&capabilities))),
-                    initialize(&backend, meta, &capabilities),
-                )
-            }
+        // What a client can do is said in the handshake, once for all who share the connection.
+        let capabilities = (era == Era::Legacy).then(|| capabilities(meta));
+        let who = match &capabilities {
+            None => sharers,
+            Some(capabilities) => format!("{sharers}:{}", digest(&canonical(capabilities))),
         };
-        let record = SessionRecord::new(&*inbound.principal, opening).in_era(era);
         let key = ConnectionKey::sessionless(&*inbound.face.name, era, &who);
-        Ok(Self { key, record: record.into() })
+        // The greeting is the same for all of a key, and most requests find it made.
+        let opening = front.launcher.opening(&key).unwrap_or_else(|| match &capabilities {
+            None => greeting(&backend),
+            Some(capabilities) => initialize(&backend, meta, capabilities),
+        });
+        let record = SessionRecord::new(&*inbound.principal, opening).in_era(era);
+        Ok(Self { key, record: record.into(), is_alone: backend.isolation == Isolation::Request })
+    }
+
+    /// The way of one request of theirs.
+    ///
+    /// # Errors
+    /// The backend is gone.
+    pub(crate) fn route(&self, launcher: &Launcher) -> Result<Route, Refusal> {
+        launcher.guest(self.key.clone(), self.record.clone())
     }
 
     /// Of a backend with a connection for each request: what ends it.
-    pub(crate) fn alone(&self, inbound: &Inbound<'_>) -> Option<Alone> {
-        let backend = inbound.front.launcher.backend(&inbound.face.name).ok()?;
-        let alone = || Alone { launcher: inbound.front.launcher.clone(), key: self.key.clone() };
-        (backend.isolation == Isolation::Request).then(alone)
+    pub(crate) fn alone(&self, launcher: &Launcher) -> Option<Alone> {
+        self.is_alone.then(|| Alone { launcher: launcher.clone(), key: self.key.clone() })
     }
 }
 
@@ -99,6 +106,10 @@ fn sharers(backend: &Backend, header: &str, headers: &HeaderMap, principal: &str
         Some(name) => format!("header:{}:{}", digest(name.as_bytes()), digest(principal.as_bytes())),
         None => format!("principal:{}", digest(principal.as_bytes())),
     }
+}
+
+fn capabilities(meta: &Meta) -> Value {
+    meta.capabilities.as_deref().and_then(|raw| serde_json::from_slice(raw).ok()).unwrap_or_default()
 }
 
 fn initialize(backend: &Backend, meta: &Meta, capabilities: &Value) -> Bytes {

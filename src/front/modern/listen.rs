@@ -1,39 +1,28 @@
 //! `subscriptions/listen`: a stream of what changes, to a backend of either era.
 
+mod bridged;
+mod pause;
+mod relayed;
 mod wanted;
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use http::StatusCode;
-use mcpvisor_actors::message::{self, Envelope, Kind};
-use mcpvisor_actors::{EndCause, Route, SessionEvent, SessionRecord, SessionSink, Stage};
-use metrics::Counter;
+use mcpvisor_actors::message::{self, Envelope, SUBSCRIPTION_ID};
+use mcpvisor_actors::{Refusal, Route};
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::answer::error_code;
-use super::bridge::greet;
-use super::call::Call;
 use super::key::Who;
-use super::own;
 use super::talk::Said;
-use crate::front::face::Face;
 use crate::front::fields::Fields;
 use crate::front::inbound::Inbound;
-use crate::front::rejection::Rejection;
+use bridged::Bridged;
+use relayed::Relayed;
 use wanted::Wanted;
 
-/// What may wait for a slow reader; what comes then is lost to it, and counted.
-const WAITING: usize = 256;
-
-const SUBSCRIPTION_ID: &str = "io.modelcontextprotocol/subscriptionId";
-
-/// `backend_lost` and `shutting_down`, see `contract.md`.
-const BACKEND_LOST: i64 = -31001;
-const SHUTTING_DOWN: i64 = -31005;
+const ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
 
 /// One stream.
 pub(crate) struct Listen {
@@ -47,71 +36,46 @@ pub(crate) struct Listen {
 }
 
 enum Source {
+    /// Tells nothing.
     Quiet,
-    Modern(Box<Modern>),
-    Bridged { _listener: Listener, events: mpsc::Receiver<SessionEvent>, granted: Wanted },
+    Relayed(Box<Relayed>),
+    Bridged(Bridged),
 }
 
-/// The backend itself listens for us.
-struct Modern {
-    call: Call,
-    face: Arc<Face>,
-    /// For the next process, when this one is gone.
-    message: Envelope,
-    wanted: Wanted,
-    /// The next acknowledgement is not the client's first.
-    again: bool,
+/// What came of a look at the source.
+enum Heard {
+    /// Nothing for this client.
+    Nothing,
+    Said(Said),
+    /// Events.
+    Several(Vec<Bytes>),
+    Refused(Refusal),
+    /// There is no more to come, and nothing is wrong.
+    End,
 }
 
 /// Grants nothing, until the client has heard enough of that.
 pub(crate) fn quiet(inbound: &Inbound<'_>, message: &Envelope) -> Listen {
-    let id = message.id_bytes().unwrap_or_default();
-    let first = named(&id, "notifications/subscriptions/acknowledged", Wanted::default().acknowledged());
-    Listen::new(inbound, Source::Quiet, id, VecDeque::from([first]))
+    let mut listen = Listen::new(inbound, Source::Quiet, message);
+    listen.next.push_back(named(&listen.id, ACKNOWLEDGED, Wanted::default().acknowledged()));
+    listen
 }
 
 /// Passes the request on.
-pub(crate) fn modern(inbound: &Inbound<'_>, who: &Who, message: Envelope) -> Result<Listen, Rejection> {
-    let id = message.id_bytes().unwrap_or_default();
-    let wanted = Wanted::of(&message);
-    let call = Call::begin(inbound, who, message.clone())?;
-    let modern = Modern { call, face: inbound.face.clone(), message, wanted, again: false };
-    Ok(Listen::new(inbound, Source::Modern(Box::new(modern)), id, VecDeque::new()))
+pub(crate) fn relayed(inbound: &Inbound<'_>, route: Route, message: Envelope) -> Listen {
+    let relayed = Relayed::begin(&inbound.face, route, message.clone());
+    Listen::new(inbound, Source::Relayed(Box::new(relayed)), &message)
 }
 
 /// Subscribes in the way of the legacy era, then tells what of it was granted.
-pub(crate) async fn bridged(
-    inbound: &Inbound<'_>,
-    who: &Who,
-    message: Envelope,
-) -> Result<Listen, Rejection> {
-    let id = message.id_bytes().unwrap_or_default();
-    let refused = |refusal| Rejection::refused(Some(&id), StatusCode::OK, &refusal);
-    let (sender, events) = mpsc::channel(WAITING);
-    let sink = Ear { events: sender, overflows: inbound.face.overflows.clone() };
-    // It is told of restarts from here on, as who has shaken hands is.
-    let record = SessionRecord::clone(&who.record).at_stage(Stage::Initialized);
-    let route =
-        inbound.front.launcher.listener(who.key.clone(), record.into(), Box::new(sink)).map_err(refused)?;
-    let listener = Listener(route);
-    listener.0.attach().await.map_err(refused)?;
-    let greeting = greet(inbound, who).await.map_err(refused)?;
-    let mut granted = Wanted::of(&message).granted_by(&greeting);
-    let mut subscribed = Vec::new();
-    for uri in std::mem::take(&mut granted.uris) {
-        if subscribe(&listener.0, &uri).await {
-            subscribed.push(uri);
-        }
-    }
-    granted.uris = subscribed;
-    let first = named(&id, "notifications/subscriptions/acknowledged", granted.acknowledged());
-    let source = Source::Bridged { _listener: listener, events, granted };
-    Ok(Listen::new(inbound, source, id, VecDeque::from([first])))
+pub(crate) fn bridged(inbound: &Inbound<'_>, who: &Who, message: &Envelope) -> Listen {
+    Listen::new(inbound, Source::Bridged(Bridged::begin(inbound, who, message)), message)
 }
 
 impl Listen {
-    fn new(inbound: &Inbound<'_>, source: Source, id: Bytes, next: VecDeque<Bytes>) -> Self {
-        Self { source, next, id, ending: inbound.front.ending.clone(), ended: false }
+    fn new(inbound: &Inbound<'_>, source: Source, message: &Envelope) -> Self {
+        let id = message.id_bytes().unwrap_or_default();
+        Self { source, next: VecDeque::new(), id, ending: inbound.front.ending.clone(), ended: false }
     }
 
     /// What the client is told next. May be dropped and called again.
@@ -123,95 +87,49 @@ impl Listen {
             if let Some(next) = self.next.pop_front() {
                 return Some(Said::Event(next));
             }
-            let said = tokio::select! {
+            let heard = tokio::select! {
                 biased;
-                () = self.ending.cancelled() => Some(self.complete()),
-                said = self.source.say(&self.id, &mut self.next) => said,
+                () = self.ending.cancelled() => Heard::End,
+                heard = self.source.hear(&self.id) => heard,
             };
-            match said {
-                None => {}
-                Some(Said::Event(event)) => return Some(Said::Event(event)),
-                Some(Said::Last(status, told)) => {
-                    self.ended = true;
-                    return Some(if told.is_empty() { self.complete() } else { Said::Last(status, told) });
+            let said = match heard {
+                Heard::Nothing => continue,
+                Heard::Several(events) => {
+                    self.next.extend(events);
+                    continue;
                 }
-            }
+                Heard::Said(said) => said,
+                Heard::Refused(refusal) => Said::Last(StatusCode::OK, refusal.to_message(Some(&self.id))),
+                Heard::End => self.complete(),
+            };
+            self.ended = matches!(said, Said::Last(..));
+            return Some(said);
         }
     }
 
     /// An end in good order.
-    fn complete(&mut self) -> Said {
-        self.ended = true;
-        let id: Value = serde_json::from_slice(&self.id).unwrap_or_default();
-        let result = json!({ "resultType": "complete", "_meta": { SUBSCRIPTION_ID: id } });
-        Said::Last(StatusCode::OK, json!({ "jsonrpc": "2.0", "id": id, "result": result }).to_string().into())
+    fn complete(&self) -> Said {
+        Said::Last(StatusCode::OK, message::subscription_ended(&self.id))
     }
 }
 
 impl Source {
-    /// An empty last word stands for an end in good order; `None`: look again.
-    async fn say(&mut self, id: &Bytes, next: &mut VecDeque<Bytes>) -> Option<Said> {
+    async fn hear(&mut self, id: &Bytes) -> Heard {
         match self {
             Self::Quiet => std::future::pending().await,
-            Self::Modern(modern) => modern.say(id, next).await,
-            Self::Bridged { events, granted, .. } => match events.recv().await {
-                Some(SessionEvent::Message(message)) => {
-                    let message = Envelope::parse(message).ok()?;
-                    if !granted.hears(&message) {
-                        return None;
-                    }
-                    Some(Said::Event(with_subscription_id(id, &message)))
-                }
-                // It cannot be asked.
-                Some(SessionEvent::ServerRequest { .. } | SessionEvent::ServerRequestGone { .. }) => None,
-                Some(SessionEvent::Ended(_)) | None => Some(Said::Last(StatusCode::OK, Bytes::new())),
-            },
+            Self::Relayed(relayed) => relayed.hear(id).await,
+            Self::Bridged(bridged) => bridged.hear(id).await,
         }
     }
-}
-
-impl Modern {
-    async fn say(&mut self, id: &Bytes, next: &mut VecDeque<Bytes>) -> Option<Said> {
-        let Some((message, last)) = self.call.next().await else {
-            return Some(Said::Last(StatusCode::OK, Bytes::new()));
-        };
-        if !last {
-            let method = Envelope::parse(message.clone()).ok();
-            let acknowledges = method.as_ref().and_then(Envelope::method)
-                == Some("notifications/subscriptions/acknowledged");
-            if acknowledges && std::mem::take(&mut self.again) {
-                // Another process: what it has to show may be other things.
-                next.extend(self.wanted.changed().map(|method| named(id, method, json!({}))));
-                return None;
-            }
-            return Some(Said::Event(message));
-        }
-        match error_code(&message) {
-            Some(BACKEND_LOST) => {
-                self.again = true;
-                let route = self.call.route().clone();
-                self.call = Call::send(&self.face, route, self.message.clone());
-                None
-            }
-            Some(SHUTTING_DOWN) => Some(Said::Last(StatusCode::OK, Bytes::new())),
-            _ => Some(Said::Last(super::answer::status(&message), message)),
-        }
-    }
-}
-
-async fn subscribe(route: &Route, uri: &str) -> bool {
-    let answer = own::ask(route, "resources/subscribe", &json!({ "uri": uri })).await;
-    answer.is_some_and(|answer| answer.kind() == Kind::Result)
 }
 
 /// A notification of our own on the subscription.
-fn named(id: &Bytes, method: &str, mut params: Value) -> Bytes {
-    let id: Value = serde_json::from_slice(id).unwrap_or_default();
-    params["_meta"] = json!({ SUBSCRIPTION_ID: id });
-    message::notification(method, Some(params))
+fn named(id: &Bytes, method: &str, params: Value) -> Bytes {
+    let plain = message::notification(method, Some(params));
+    Envelope::parse(plain.clone()).map_or(plain, |message| with_subscription_id(id, &message))
 }
 
-/// A notification of the backend on the subscription with this id (raw JSON).
+/// A notification on the subscription with this id (raw JSON).
 fn with_subscription_id(id: &Bytes, message: &Envelope) -> Bytes {
     let Some(params) = message.params() else {
         return named(id, message.method().unwrap_or_default(), json!({}));
@@ -222,33 +140,6 @@ fn with_subscription_id(id: &Bytes, message: &Envelope) -> Bytes {
     let meta = meta.to_string();
     fields.set("_meta", meta);
     message.with_part(params, fields.to_string().as_bytes())
-}
-
-/// Leaves when it is dropped.
-struct Listener(Route);
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        self.0.end(EndCause::Delete);
-    }
-}
-
-/// Hears what the backend says to all.
-struct Ear {
-    events: mpsc::Sender<SessionEvent>,
-    overflows: Counter,
-}
-
-impl SessionSink for Ear {
-    fn deliver(&self, event: SessionEvent) {
-        if let Err(mpsc::error::TrySendError::Full(_)) = self.events.try_send(event) {
-            self.overflows.increment(1);
-        }
-    }
-
-    fn can_be_asked(&self) -> bool {
-        false
-    }
 }
 
 #[cfg(test)]
@@ -272,5 +163,18 @@ mod tests {
             serde_json::from_str(&of(r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#))
                 .unwrap();
         assert_eq!(without["params"]["_meta"][SUBSCRIPTION_ID], "s");
+    }
+
+    /// A client would look for a subscription that it does not have.
+    #[test]
+    fn an_id_of_any_size_stays_what_it_is() {
+        let id = Bytes::from_static(b"123456789012345678901234567890");
+        let said = named(&id, ACKNOWLEDGED, json!({ "notifications": {} }));
+        let end = message::subscription_ended(&id);
+        for told in [said, end] {
+            let told = String::from_utf8(told.to_vec()).unwrap();
+            let id = r#""io.modelcontextprotocol/subscriptionId":123456789012345678901234567890}"#;
+            assert!(told.contains(id), "{told}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! What a modern request says of itself: `params._meta`, and the params that headers repeat. Pure.
 
 use bytes::Bytes;
-use mcpvisor_actors::message::Envelope;
+use mcpvisor_actors::message::{Envelope, NameField};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -59,11 +59,11 @@ impl Meta {
     pub(crate) fn of(message: &Envelope) -> Self {
         let Some(params) = message.params() else { return Self::default() };
         let Ok(params) = serde_json::from_slice::<Params<'_>>(params) else { return Self::default() };
-        let name = match message.method() {
-            Some("tools/call" | "prompts/get") => params.name,
-            Some("resources/read") => params.uri,
-            Some("tasks/get" | "tasks/update" | "tasks/cancel") => params.task_id,
-            _ => None,
+        let name = match message.method().and_then(NameField::of) {
+            Some(NameField::Name) => params.name,
+            Some(NameField::Uri) => params.uri,
+            Some(NameField::TaskId) => params.task_id,
+            None => None,
         };
         let meta = params.meta.and_then(|meta| serde_json::from_str::<RawMeta<'_>>(meta.get()).ok());
         let own = |raw: &RawValue| Bytes::copy_from_slice(raw.get().as_bytes());

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::checks::Wrong;
-use super::key::{Who, own_meta};
+use super::key::own_meta;
+use super::meta::Meta;
 use super::mirrored::decoded;
 use super::own;
 use crate::front::inbound::Inbound;
@@ -18,28 +19,34 @@ use crate::front::inbound::Inbound;
 /// A list longer than this is not read to its end.
 const PAGES: usize = 50;
 
-/// Checks a `tools/call`, after a look at the backend's tool list if that has not been seen yet.
+#[derive(Default, Deserialize)]
+struct Params {
+    #[serde(default)]
+    arguments: Value,
+}
+
+/// Checks a `tools/call` that goes this way, after a look at the backend's tool list if that has not been seen yet.
 pub(super) async fn check(
     inbound: &Inbound<'_>,
-    who: &Who,
+    route: &Route,
     era: Era,
+    meta: &Meta,
     message: &Envelope,
 ) -> Result<(), Wrong> {
-    if message.method() != Some("tools/call") {
-        return Ok(());
-    }
-    let params: Value = message.params().and_then(|raw| serde_json::from_slice(raw).ok()).unwrap_or_default();
-    let Some(tool) = params["name"].as_str() else { return Ok(()) };
-    // A backend that is not served has other things to say about that.
-    let Ok(route) = inbound.front.launcher.guest(who.key.clone(), who.record.clone()) else { return Ok(()) };
+    let tool = meta.name.as_deref().filter(|_| message.method() == Some("tools/call"));
+    let Some(tool) = tool else { return Ok(()) };
     let mirrored = match route.mirrored(tool) {
         Some(known) => known,
         None => {
-            read_list(inbound, &route, era).await;
+            read_list(inbound, route, era).await;
             route.mirrored(tool).unwrap_or_default()
         }
     };
-    compare(inbound.headers, &mirrored, &params["arguments"])
+    if mirrored.is_empty() {
+        return Ok(());
+    }
+    let params: Option<Params> = message.params().and_then(|raw| serde_json::from_slice(raw).ok());
+    compare(inbound.headers, &mirrored, &params.unwrap_or_default().arguments)
 }
 
 fn compare(headers: &HeaderMap, mirrored: &Arc<[Mirrored]>, arguments: &Value) -> Result<(), Wrong> {

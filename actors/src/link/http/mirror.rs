@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::MirroredOf;
 use crate::era::MODERN_VERSION;
-use crate::message::Envelope;
+use crate::message::{Envelope, NameField};
 use crate::mirrored::Mirrored;
 
 const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
@@ -36,11 +36,10 @@ pub(super) fn headers(frame: &Bytes, mirrored: Option<&MirroredOf>) -> HeaderMap
         headers.insert(METHOD, value);
     }
     let named = message.params().and_then(|params| serde_json::from_slice::<Named>(params).ok());
-    let name = named.and_then(|named| match method {
-        "tools/call" | "prompts/get" => named.name,
-        "resources/read" => named.uri,
-        "tasks/get" | "tasks/update" | "tasks/cancel" => named.task_id,
-        _ => None,
+    let name = named.and_then(|named| match NameField::of(method)? {
+        NameField::Name => named.name,
+        NameField::Uri => named.uri,
+        NameField::TaskId => named.task_id,
     });
     if let Some(value) = name.and_then(|name| HeaderValue::from_str(&encoded(&name)).ok()) {
         headers.insert(NAME, value);

@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::StatusCode;
-use mcpvisor_actors::message::{Envelope, progress_token, request_progress_token};
+use mcpvisor_actors::message::{Envelope, LogLevel, progress_token, request_progress_token};
 use mcpvisor_actors::{ConnectionKey, Launcher};
 
-use super::levels::Level;
 use super::parking::Parking;
 use super::request::request_digest;
 use super::result::Greeting;
@@ -27,31 +26,31 @@ pub(super) struct Asks {
     pub(super) launcher: Launcher,
     pub(super) parking: Parking,
     pub(super) seal: Arc<Seal>,
-    pub(super) state: State,
+    principal: Arc<str>,
     key: ConnectionKey,
+    is_alone: bool,
+    request: Envelope,
     pub(super) method: String,
     pub(super) uri: Option<String>,
     /// Raw JSON.
     pub(super) capabilities: Bytes,
-    pub(super) level: Option<Level>,
+    pub(super) level: Option<LogLevel>,
     /// Progress tokens, raw JSON: the one the backend knows, and the one the client wants to see.
     pub(super) tokens: Option<(Bytes, Option<Bytes>)>,
 }
 
 impl Asks {
-    /// `alone`: every request has another key, and the next one comes back to this one all the same.
     pub(super) fn of(
         inbound: &Inbound<'_>,
         who: &Who,
         message: &Envelope,
         meta: &Meta,
-        alone: bool,
     ) -> Result<Self, Rejection> {
         let id = message.id();
         let method = message.method().unwrap_or_default().to_owned();
         let level = match &meta.log_level {
             None => None,
-            Some(raw) => Some(Level::parse(raw).ok_or_else(|| {
+            Some(raw) => Some(level(raw).ok_or_else(|| {
                 let text = "_meta[\"io.modelcontextprotocol/logLevel\"] is no level of the protocol";
                 Rejection::answering(id, StatusCode::BAD_REQUEST, INVALID_PARAMS, text)
             })?),
@@ -60,19 +59,15 @@ impl Asks {
             let text = "there are no random numbers to seal the state of a call with";
             Rejection::answering(id, StatusCode::INTERNAL_SERVER_ERROR, INTERNAL_ERROR, text)
         })?;
-        let state = State {
-            parked: None,
-            key: if alone { inbound.face.name.to_string() } else { digest(who.key.to_string().as_bytes()) },
-            principal: inbound.principal.to_string(),
-            request: request_digest(&method, message.params().unwrap_or_default()),
-        };
         let token = request_progress_token(message).map(Bytes::copy_from_slice);
         Ok(Self {
             launcher: inbound.front.launcher.clone(),
             parking: inbound.front.parking.clone(),
             seal,
-            state,
+            principal: inbound.principal.clone(),
             key: who.key.clone(),
+            is_alone: who.is_alone,
+            request: message.clone(),
             uri: meta.name.clone().filter(|_| method == "resources/read"),
             method,
             capabilities: meta.capabilities.clone().unwrap_or_default(),
@@ -81,14 +76,25 @@ impl Asks {
         })
     }
 
+    /// The state of the call, parked under this name or to be sent anew.
+    pub(super) fn state(&self, parked: Option<String>) -> State {
+        // Where every request has another key, the next one comes back to this one all the same.
+        let key = match self.is_alone {
+            true => self.key.backend_id.to_string(),
+            false => digest(self.key.to_string().as_bytes()),
+        };
+        let request = request_digest(&self.method, self.request.params().unwrap_or_default());
+        State { parked, key, principal: self.principal.to_string(), request }
+    }
+
     /// Opens what the client brought back. True in the error: it is somebody else's.
     pub(super) fn open(&self, raw: &[u8]) -> Result<State, bool> {
         let text: String = serde_json::from_slice(raw).map_err(|_| false)?;
         let state = self.seal.open(&text).ok_or(false)?;
-        if state.principal != self.state.principal {
+        if state.principal != *self.principal {
             return Err(true);
         }
-        let same = state.key == self.state.key && state.request == self.state.request;
+        let same = state == self.state(state.parked.clone());
         if same { Ok(state) } else { Err(false) }
     }
 
@@ -104,6 +110,10 @@ impl Asks {
             _ => Some(message.bytes().clone()),
         }
     }
+}
+
+fn level(raw: &[u8]) -> Option<LogLevel> {
+    LogLevel::of(&serde_json::from_slice::<String>(raw).ok()?)
 }
 
 pub(super) fn refuse_state(id: &[u8], foreign: bool) -> Rejection {

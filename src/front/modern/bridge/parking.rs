@@ -4,7 +4,6 @@
 //! backend.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
@@ -18,8 +17,8 @@ pub(crate) struct Parking {
 }
 
 enum Message {
-    Park { id: String, call: Box<Inner>, ttl: Duration },
-    Take { id: String, reply: oneshot::Sender<Option<Box<Inner>>> },
+    Park { id: String, call: Box<Inner>, until: Instant },
+    Take { id: String, reply: oneshot::Sender<Option<(Instant, Box<Inner>)>> },
 }
 
 impl Parking {
@@ -30,13 +29,13 @@ impl Parking {
         Self { messages }
     }
 
-    /// Keeps a call under this name, which nobody can guess, for `ttl` at most.
-    pub(super) fn park(&self, id: String, call: Box<Inner>, ttl: Duration) {
-        let _ = self.messages.send(Message::Park { id, call, ttl });
+    /// Keeps a call under this name, which nobody can guess, as long as that.
+    pub(super) fn park(&self, id: String, call: Box<Inner>, until: Instant) {
+        let _ = self.messages.send(Message::Park { id, call, until });
     }
 
-    /// Gives it out, once; `None`: it was taken, or its time is over.
-    pub(super) async fn take(&self, id: String) -> Option<Box<Inner>> {
+    /// Gives it out, once, with the end of its time; `None`: it was taken, or its time is over.
+    pub(super) async fn take(&self, id: String) -> Option<(Instant, Box<Inner>)> {
         let (reply, call) = oneshot::channel();
         self.messages.send(Message::Take { id, reply }).ok()?;
         call.await.ok()?
@@ -55,15 +54,11 @@ async fn keep(mut messages: mpsc::UnboundedReceiver<Message>) {
         };
         tokio::select! {
             message = messages.recv() => match message {
-                Some(Message::Park { id, call, ttl }) => drop(parked.insert(id, (Instant::now() + ttl, call))),
+                Some(Message::Park { id, call, until }) => drop(parked.insert(id, (until, call))),
                 Some(Message::Take { id, reply }) => {
-                    let Some((until, call)) = parked.remove(&id) else {
-                        let _ = reply.send(None);
-                        continue;
-                    };
                     // Whoever asked is gone: it may come back.
-                    if let Err(Some(call)) = reply.send(Some(call)) {
-                        parked.insert(id, (until, call));
+                    if let Err(Some(kept)) = reply.send(parked.remove(&id)) {
+                        parked.insert(id, kept);
                     }
                 }
                 None => return,

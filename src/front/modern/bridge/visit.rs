@@ -1,10 +1,10 @@
 //! A client that shares the connection for the time of one request, since it wants a log level of its own.
 
-use mcpvisor_actors::{EndCause, Refusal, Route, SessionEvent, SessionSink};
+use mcpvisor_actors::message::{Envelope, LogLevel};
+use mcpvisor_actors::{EndCause, Launcher, Refusal, Route, SessionEvent, SessionSink};
 use serde_json::json;
 use tokio::time::timeout;
 
-use super::levels::Level;
 use crate::front::inbound::Inbound;
 use crate::front::modern::key::Who;
 use crate::front::modern::own;
@@ -14,9 +14,9 @@ pub(super) struct Visit(Route);
 
 impl Visit {
     /// Joins those who share the connection.
-    pub(super) fn begin(inbound: &Inbound<'_>, who: &Who) -> Result<Self, Refusal> {
+    pub(super) fn begin(launcher: &Launcher, who: &Who) -> Result<Self, Refusal> {
         let sink = Box::new(Deaf);
-        Ok(Self(inbound.front.launcher.listener(who.key.clone(), who.record.clone(), sink)?))
+        Ok(Self(launcher.listener(who.key.clone(), who.record.clone(), sink)?))
     }
 
     pub(super) fn route(&self) -> &Route {
@@ -42,9 +42,31 @@ impl SessionSink for Deaf {
 }
 
 /// Asks for the level. What the backend says to that changes nothing.
-pub(super) async fn set_level(inbound: &Inbound<'_>, route: &Route, level: Level) {
+pub(super) async fn set_level(inbound: &Inbound<'_>, route: &Route, level: LogLevel) {
     let backend = inbound.front.launcher.backend(&inbound.face.name).ok();
     let patience = backend.map(|backend| backend.timeouts.probe).unwrap_or_default();
     // Refused, or not answered, the backend says what it likes; that is no reason not to do what was asked.
     let _ = timeout(patience, own::ask(route, "logging/setLevel", &json!({ "level": level.as_str() }))).await;
+}
+
+/// Whether a request that asked for `level` is told a log message. What has no level is for all.
+pub(super) fn hears(level: LogLevel, message: &Envelope) -> bool {
+    LogLevel::in_params(message.params()).is_none_or(|said| said >= level)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_hears_what_it_asked_for_and_worse() {
+        let log = |level: &str| {
+            let text = format!(
+                r#"{{"jsonrpc":"2.0","method":"notifications/message","params":{{"level":"{level}","data":1}}}}"#
+            );
+            Envelope::parse(text.into()).unwrap()
+        };
+        let hears = |level: &str| hears(LogLevel::WARNING, &log(level));
+        assert!(hears("warning") && hears("emergency") && hears("of its own") && !hears("info"));
+    }
 }
