@@ -12,7 +12,6 @@ mod log_level;
 mod metrics_page;
 mod openapi;
 mod operate;
-mod process;
 mod reload;
 mod routes;
 mod stderr;

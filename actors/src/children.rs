@@ -8,7 +8,7 @@
 mod ledger;
 mod pass;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,6 +47,17 @@ impl ChildrenUsage {
     pub fn age(&self) -> Duration {
         self.at.elapsed()
     }
+}
+
+/// Resident memory of each of these processes and of what it has started, in bytes, now: servers lead their process groups, and
+/// the one that `npx` starts is in its group. Read off the runtime, as a busy machine makes `/proc` slow.
+pub async fn resident_bytes(leaders: Vec<Option<u32>>) -> Vec<Option<u64>> {
+    let read = move || {
+        let groups: HashSet<u32> = leaders.iter().copied().flatten().collect();
+        let seen = if groups.is_empty() { HashMap::new() } else { pass::pass(&groups) };
+        leaders.into_iter().map(|leader| Some(seen.get(&leader?)?.memory)).collect()
+    };
+    tokio::task::spawn_blocking(read).await.unwrap_or_default()
 }
 
 /// Where births and ends are told, and the snapshot is read.
@@ -113,4 +124,17 @@ async fn look(ledger: &mut Ledger, seen: &ArcSwap<ChildrenUsage>) {
         ledger.seen(&samples);
     }
     seen.store(Arc::new(ChildrenUsage { at: Instant::now(), backends: ledger.usage() }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A server behind `npx` would seem to need no memory.
+    #[tokio::test]
+    async fn memory_is_that_of_the_group() {
+        let own = rustix::process::getpgrp().as_raw_nonzero().get().cast_unsigned();
+        let read = resident_bytes(vec![Some(own), None, Some(u32::MAX)]).await;
+        assert!(matches!(read[..], [Some(bytes), None, None] if bytes > 1_000_000), "{read:?}");
+    }
 }

@@ -31,6 +31,14 @@ impl Era {
             Self::Modern => "modern",
         }
     }
+
+    /// The request that a connection begins with.
+    pub(crate) const fn opening(self) -> &'static str {
+        match self {
+            Self::Legacy => "initialize",
+            Self::Modern => "server/discover",
+        }
+    }
 }
 
 /// `server/discover` as mcpvisor sends it for itself: to learn what a backend speaks, and whether it lives.

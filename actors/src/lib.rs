@@ -81,7 +81,7 @@ mod model;
 #[cfg(test)]
 mod panics;
 
-pub use children::{BackendUsage, ChildrenUsage};
+pub use children::{BackendUsage, ChildrenUsage, resident_bytes};
 pub use connection_handle::ConnectionHandle;
 pub use era::{Era, MODERN_VERSION, greeting};
 pub use error::{EndCause, Overload, Refusal, Unavailable};

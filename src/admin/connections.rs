@@ -8,10 +8,10 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, SecondsFormat, Utc};
-use mcpvisor_actors::{ConnectionKey, ConnectionMetadata, ConnectionState};
+use mcpvisor_actors::{ConnectionKey, ConnectionMetadata, ConnectionState, resident_bytes};
 
 use super::views::{ConnectionView, ConnectionsView};
-use super::{Admin, backends, error, process};
+use super::{Admin, backends, error};
 
 pub(super) async fn list(State(admin): State<Arc<Admin>>) -> Json<ConnectionsView> {
     Json(ConnectionsView { connections: views(&admin.launcher.list().await).await })
@@ -46,7 +46,7 @@ pub(super) fn missing(admin: &Admin, backend: &str, session: &str) -> Response {
 
 async fn views(connections: &[ConnectionMetadata]) -> Vec<ConnectionView> {
     let pids: Vec<Option<u32>> = connections.iter().map(|connection| connection.pid).collect();
-    let memory = process::resident_bytes(pids).await;
+    let memory = resident_bytes(pids).await;
     let with_memory = connections.iter().zip(memory.into_iter().chain(std::iter::repeat(None)));
     with_memory.map(|(connection, rss)| view(connection, rss)).collect()
 }

@@ -78,7 +78,7 @@ impl ConnectionState {
         };
         self.metrics.exited("unexpected", status);
         if launching {
-            fault.detail.push_str(", before it had answered initialize");
+            fault.detail.push_str(&format!(", before it had answered {}", self.era.opening()));
         }
         self.dying(fault);
         self.wait_for_other_half(END_AFTER_EXIT);

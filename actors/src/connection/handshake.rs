@@ -107,7 +107,7 @@ impl Handshake {
             let error = String::from_utf8_lossy(answer.body().unwrap_or_default()).into_owned();
             return Verdict::Failed(Fault::new(
                 FaultReason::Handshake,
-                format!("{} was answered with {error}", self.opening()),
+                format!("{} was answered with {error}", self.era.opening()),
             ));
         }
         let version = match self.era {
@@ -121,14 +121,6 @@ impl Handshake {
         match &self.version {
             Some(before) if *before != version => Verdict::VersionChanged(version),
             _ => Verdict::Established(version),
-        }
-    }
-
-    /// The request that begins it.
-    pub(super) fn opening(&self) -> &'static str {
-        match self.era {
-            Era::Legacy => "initialize",
-            Era::Modern => "server/discover",
         }
     }
 

@@ -83,8 +83,7 @@ impl ConnectionState {
                 self.shake();
             }
             Life::Opening | Life::Shaking(_) => {
-                let opening =
-                    if let Life::Shaking(shaking) = &self.life { shaking.opening() } else { "initialize" };
+                let opening = self.era.opening();
                 let limit = self.backend.timeouts.launch;
                 let text = format!("no answer to {opening} within {limit:?} (timeouts.launch)");
                 self.broken(Fault::new(FaultReason::LaunchTimeout, text));
