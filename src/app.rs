@@ -29,6 +29,7 @@ use crate::front::Front;
 use crate::telemetry;
 use crate::telemetry::log::{DroppedLines, LogLevel};
 use crate::telemetry::recorder::Metrics;
+use crate::telemetry::traces;
 use drain::Ended;
 use hang_up::{HangUp, HangUps};
 use listeners::Listeners;
@@ -96,6 +97,8 @@ async fn run(settings: Settings, told: Told) -> Outcome {
     }
     let events = EventSender::default();
     let event_log = EventLog::start(events.subscribe(), &instance);
+    traces::install(&config.telemetry.otlp_endpoint, &instance, events.subscribe())
+        .context("telemetry.otlp_endpoint cannot be used")?;
     let launcher = launch(&config, instance, events).await?;
     if let Some(state_dir) = &state_dir {
         state_dir.announce(&listeners.addresses, launcher.instance());
@@ -147,6 +150,7 @@ async fn run(settings: Settings, told: Told) -> Outcome {
     };
     let service = drain::Service { notify, launcher, front, front_task, stop_front, admin_task, stop_admin };
     let outcome = service.end(end, &mut stops).await;
+    traces::flush().await;
     if let (Some(state_dir), Ok(())) = (&state_dir, &outcome) {
         state_dir.finish();
     }

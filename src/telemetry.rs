@@ -1,4 +1,4 @@
-//! What the service tells of itself: logs and metrics.
+//! What the service tells of itself: logs, metrics, traces.
 
 pub mod catalogue;
 pub mod log;
@@ -6,3 +6,4 @@ pub(crate) mod own_process;
 pub(crate) mod page;
 pub mod recorder;
 pub mod reloads;
+pub mod traces;

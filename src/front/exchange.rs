@@ -20,6 +20,7 @@ use super::measure::Operation;
 use super::rejection::Rejection;
 use super::session::{Session, SessionMsg};
 use super::unfetched;
+use crate::telemetry::traces::RequestTrace;
 
 /// Sends one request to the backend and answers with what it says. `as_stream`: the client would rather
 /// have a stream, which it can resume.
@@ -73,6 +74,9 @@ pub(crate) async fn several(session: &Arc<Session>, messages: Vec<Envelope>) -> 
 fn send(session: &Arc<Session>, message: Envelope) -> Source {
     let operation = Operation::begin(session.face(), message.method(), session.version());
     let operation = operation.of_tool(session.route().tool_label(&message));
+    let (message, trace) =
+        RequestTrace::begin(message, session.route().key(), session.version().as_str(), true);
+    let operation = operation.traced(trace);
     let id = message.id_bytes().unwrap_or_else(|| Bytes::from_static(b"null"));
     let exchange = match unfetched::refusal(session) {
         None => session.route().request(message),

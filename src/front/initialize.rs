@@ -13,6 +13,7 @@ use super::measure::{Operation, count_refusal};
 use super::rejection::{INTERNAL_ERROR, Rejection};
 use super::session::{Mailbox, Room, Session, SessionMsg, Sessions, Sink};
 use super::version::Version;
+use crate::telemetry::traces::RequestTrace;
 
 /// When it may be worth trying again where there are too many sessions: some end all the time.
 const SESSIONS_RETRY: Duration = Duration::from_secs(10);
@@ -23,6 +24,10 @@ pub(crate) async fn initialize(inbound: Inbound<'_>, message: Envelope) -> Resul
     let id = message.id_bytes().unwrap_or_default();
     let mut operation = Operation::begin(&inbound.face, Some("initialize"), Version::Other);
     let opening = Opening::begin(&inbound, &message).await?;
+    // What the client opens with is replayed as it is for as long as its session lasts: it names no request.
+    let (_, trace) =
+        RequestTrace::begin(message, opening.session.route().key(), Version::Other.as_str(), false);
+    operation = operation.traced(trace);
     let attached = opening.session.route().attach().await;
     let (answer, accepted) = match attached {
         Ok(attached) => {

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use super::face::Face;
 use super::version::Version;
 use crate::telemetry::catalogue::{AUTH_FAILURES, HTTP_RESPONSES, SERVER_OPERATION};
+use crate::telemetry::traces::RequestTrace;
 
 /// Answers longer than this are not searched for an error: errors are short.
 const LONGEST_ERROR: usize = 16 << 10;
@@ -37,6 +38,7 @@ pub(crate) struct Operation {
     version: Version,
     tool: Option<Arc<str>>,
     start: Instant,
+    trace: Option<Box<RequestTrace>>,
 }
 
 /// Counts a stream for as long as it is open.
@@ -45,12 +47,18 @@ pub(crate) struct OpenStream(Gauge);
 impl Operation {
     pub(crate) fn begin(face: &Arc<Face>, method: Option<&str>, version: Version) -> Self {
         let method = method_label(method.unwrap_or_default());
-        Self { face: face.clone(), method, version, tool: None, start: Instant::now() }
+        Self { face: face.clone(), method, version, tool: None, start: Instant::now(), trace: None }
     }
 
     /// A call of this tool, if its name may be told.
     pub(crate) fn of_tool(mut self, tool: Option<Arc<str>>) -> Self {
         self.tool = tool;
+        self
+    }
+
+    /// With these spans.
+    pub(crate) fn traced(mut self, trace: Option<Box<RequestTrace>>) -> Self {
+        self.trace = trace;
         self
     }
 
@@ -60,7 +68,7 @@ impl Operation {
     }
 
     /// The answer is there; `None` = it was lost here.
-    pub(crate) fn finish(&self, answer: Option<&Answer>) {
+    pub(crate) fn finish(&mut self, answer: Option<&Answer>) {
         let error_type = match answer {
             Some(Ok(answer)) => error_type(answer, self.method),
             Some(Err(refusal)) => {
@@ -69,6 +77,10 @@ impl Operation {
             }
             None => "internal",
         };
+        if let Some(mut trace) = self.trace.take() {
+            let refusal = answer.and_then(|answer| answer.as_ref().err());
+            trace.finish(error_type, refusal.map(Refusal::reason).filter(|reason| !reason.is_empty()));
+        }
         let key = (self.face.index, self.method, self.version, error_type, self.tool.clone());
         let seconds = self.start.elapsed().as_secs_f64();
         OPERATIONS.with_borrow_mut(|handles| {

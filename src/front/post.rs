@@ -14,6 +14,7 @@ use super::initialize::initialize;
 use super::payload::{self, Unreadable};
 use super::rejection::{INVALID_REQUEST, PARSE_ERROR, Rejection};
 use super::{media, modern};
+use crate::telemetry::traces;
 
 /// Answers a POST. The order of the checks is that of `protocol.md`, "The way in".
 pub(crate) async fn post<B>(inbound: Inbound<'_>, body: B) -> Result<HttpResponse, Rejection>
@@ -25,6 +26,7 @@ where
         return batch::batch(inbound, &bytes).await;
     }
     let message = Envelope::parse(bytes).map_err(|error| unparsable(&error))?;
+    let message = traces::adopt(inbound.headers, message);
     match era::choose(inbound.headers, &message) {
         Era::Legacy => legacy(inbound, message).await,
         Era::Modern => modern::post(&inbound, message).await,

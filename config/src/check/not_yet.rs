@@ -13,9 +13,6 @@ pub(crate) fn not_yet(config: &Config) -> (Vec<Fault>, Vec<Remark>) {
         let what = format!("is accepted but not yet in effect in this version: {instead}");
         remarks.push(Remark { kind: NoteKind::Warning, at, what });
     };
-    if !config.telemetry.otlp_endpoint.is_empty() {
-        accepted(KeyPath::of(&["telemetry", "otlp_endpoint"]), "no traces are sent");
-    }
     for name in config.groups.keys() {
         accepted(KeyPath::of(&["groups", name]), "groups have no endpoint");
     }

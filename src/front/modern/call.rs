@@ -15,6 +15,7 @@ use crate::front::events::Source;
 use crate::front::face::Face;
 use crate::front::measure::Operation;
 use crate::front::version::Version;
+use crate::telemetry::traces::RequestTrace;
 
 /// One request, until its answer was taken. Dropped before, it takes the request back.
 pub(crate) struct Call {
@@ -31,6 +32,9 @@ impl Call {
     pub(crate) fn send(face: &Arc<Face>, route: Route, message: Envelope) -> Self {
         let operation = Operation::begin(face, message.method(), Version::V2026_07_28);
         let operation = operation.of_tool(route.tool_label(&message));
+        let version = Version::V2026_07_28.as_str();
+        let (message, trace) = RequestTrace::begin(message, route.key(), version, true);
+        let operation = operation.traced(trace);
         let id = message.id_bytes().unwrap_or_else(|| Bytes::from_static(b"null"));
         let source = Source::new(route.request(message), id.clone(), operation, None);
         Self { route, id, source, answered: false, alone: None }
