@@ -75,6 +75,12 @@ fn spliced(message: &Envelope, key: &str, value: &str) -> Option<Vec<u8>> {
     };
     let params: Params<'_> = serde_json::from_slice(raw).ok()?;
     let Some(meta) = params.meta else {
+        // Beside it a second `_meta` would stand, and strict servers refuse that.
+        if let Some(null) = null_meta(raw) {
+            return Some(
+                message.with_part(null.get().as_bytes(), format!("{{{field}}}").as_bytes()).to_vec(),
+            );
+        }
         return raw
             .starts_with(b"{")
             .then(|| inserted(message.bytes(), raw, &format!(r#""_meta":{{{field}}}"#)));
@@ -84,6 +90,12 @@ fn spliced(message: &Envelope, key: &str, value: &str) -> Option<Vec<u8>> {
         Some(old) => Some(message.with_part(old.get().as_bytes(), value.as_bytes()).to_vec()),
         None => Some(inserted(message.bytes(), meta.get().as_bytes(), &field)),
     }
+}
+
+/// `_meta` that is there and null, which `Params` takes for none.
+fn null_meta(params: &[u8]) -> Option<&RawValue> {
+    let fields: std::collections::HashMap<String, &RawValue> = serde_json::from_slice(params).ok()?;
+    fields.get("_meta").copied()
 }
 
 /// `whole` with a field put first into `object`, which is a part of it.
@@ -160,6 +172,12 @@ mod tests {
                 r#","params":{"_meta":{"traceparent" : "x", "z":0}}"#.into(),
                 format!(
                     r#"{{ "jsonrpc":"2.0" ,"id":1.0e1,"method":"m","params":{{"_meta":{{"tracestate":"a=1","traceparent" : "{TRACE}", "z":0}}}}}}"#
+                ),
+            ),
+            (
+                r#","params":{"_meta": null ,"x":1}"#.into(),
+                format!(
+                    r#"{{ "jsonrpc":"2.0" ,"id":1.0e1,"method":"m","params":{{"_meta": {{{both}}} ,"x":1}}}}"#
                 ),
             ),
             (r#","params":[1]"#.into(), r#"{ "jsonrpc":"2.0" ,"id":1.0e1,"method":"m","params":[1]}"#.into()),
