@@ -11,7 +11,7 @@ mod body;
 mod era;
 mod events;
 mod exchange;
-mod face;
+pub(crate) mod face;
 mod feed;
 mod fields;
 pub(crate) mod gate;

@@ -63,9 +63,11 @@ async fn a_request_is_a_child_of_its_clients_span_and_the_parent_of_its_servers(
         ("gen_ai.tool.name", "meta"),
         ("mcp.protocol.version", "2025-11-25"),
         ("mcpvisor.backend", "a"),
+        ("network.transport", "tcp"),
     ] {
         assert_eq!(server.attribute(key).as_deref(), Some(value), "{key}");
     }
+    assert_eq!(backend.attribute("network.transport").as_deref(), Some("pipe"));
     assert_eq!(collector.paths()[0], "/v1/traces");
     assert_eq!(collector.resource("service.name").as_deref(), Some("mcpvisor"));
 }
@@ -89,6 +91,30 @@ async fn clients_without_sessions_are_traced_too_and_a_header_is_as_good_as_the_
     assert_eq!((&*server.trace, &*server.parent), (TRACE, SPAN));
     assert_eq!((&backend.trace, &backend.parent), (&server.trace, &server.id));
     assert_eq!(server.attribute("mcp.protocol.version").as_deref(), Some("2026-07-28"));
+}
+
+/// A trace would end at the gateway where the server is reached over HTTP.
+#[tokio::test]
+async fn a_server_over_http_is_told_of_the_trace_by_clients_of_either_era() {
+    let upstream = Service::start(&backend("a", &[], "")).await;
+    let collector = Collector::start().await;
+    let config = format!("[backends.u]\nurl = \"http://{}/mcp/a\"\n", upstream.main);
+    let service = traced(&collector, &config).await;
+    let client = Client::open(&service, "u").await;
+    let meta = json!({ "traceparent": parent() });
+    let answer = client.request("tools/call", call("meta", json!({}), meta)).await;
+    let legacy: Value = serde_json::from_str(&text_of(&answer)).unwrap();
+    let modern = Modern::new(&service, "u").with_meta("traceparent", json!(parent()));
+    let modern: Value = serde_json::from_str(&modern.text("meta", json!({})).await).unwrap();
+    let spans = collector.named("tools/call meta", 4).await;
+    for seen in [legacy, modern] {
+        let named = |span: &&collector::Seen| seen["traceparent"] == format!("00-{TRACE}-{}-01", span.id);
+        let told = spans.iter().find(named).unwrap_or_else(|| panic!("{seen}: {spans:?}"));
+        assert_eq!(told.kind, SpanKind::Client);
+        assert_eq!(told.attribute("network.transport").as_deref(), Some("tcp"));
+        let above = spans.iter().find(|span| span.id == told.parent).unwrap();
+        assert_eq!((above.kind, &*above.parent), (SpanKind::Server, SPAN));
+    }
 }
 
 /// What users say to their tools would lie in a database of everybody who watches the service.

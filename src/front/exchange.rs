@@ -75,7 +75,7 @@ fn send(session: &Arc<Session>, message: Envelope) -> Source {
     let operation = Operation::begin(session.face(), message.method(), session.version());
     let operation = operation.of_tool(session.route().tool_label(&message));
     let (message, trace) =
-        RequestTrace::begin(message, session.route().key(), session.version().as_str(), true);
+        RequestTrace::begin(message, session.route().key(), session.version().as_str(), Some(session.face()));
     let operation = operation.traced(trace);
     let id = message.id_bytes().unwrap_or_else(|| Bytes::from_static(b"null"));
     let exchange = match unfetched::refusal(session) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use mcpvisor_actors::metrics::{Counters, Gauges, histogram_of};
-use mcpvisor_config::{Backend, Config};
+use mcpvisor_config::{Backend, Config, Transport};
 use metrics::{Counter, Gauge, Histogram};
 
 use super::session::Bounds;
@@ -35,6 +35,8 @@ pub(crate) struct Face {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FaceSettings {
     pub(crate) max_body_bytes: usize,
+    /// `network.transport` towards the backend.
+    pub(crate) transport: &'static str,
     /// Bytes of large answers that a session may leave unfetched before it gets no more.
     pub(crate) max_unfetched: usize,
     pub(crate) keep_alive: Duration,
@@ -77,6 +79,10 @@ impl FaceSettings {
     fn of(backend: &Backend) -> Self {
         Self {
             max_body_bytes: backend.limits.max_body_bytes,
+            transport: match backend.transport {
+                Transport::Http { .. } => "tcp",
+                Transport::Stdio { .. } => "pipe",
+            },
             max_unfetched: backend.limits.max_message_bytes.saturating_mul(UNFETCHED),
             keep_alive: backend.timeouts.sse_keepalive.max(Duration::from_millis(10)),
             replay_bounds: Bounds {

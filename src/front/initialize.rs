@@ -26,7 +26,7 @@ pub(crate) async fn initialize(inbound: Inbound<'_>, message: Envelope) -> Resul
     let opening = Opening::begin(&inbound, &message).await?;
     // What the client opens with is replayed as it is for as long as its session lasts: it names no request.
     let (_, trace) =
-        RequestTrace::begin(message, opening.session.route().key(), Version::Other.as_str(), false);
+        RequestTrace::begin(message, opening.session.route().key(), Version::Other.as_str(), None);
     operation = operation.traced(trace);
     let attached = opening.session.route().attach().await;
     let (answer, accepted) = match attached {

@@ -42,6 +42,7 @@ const PATH: &str = "/v1/traces";
 
 const BACKEND: Key = Key::from_static_str("mcpvisor.backend");
 const SESSION: Key = Key::from_static_str("mcpvisor.session");
+const TRANSPORT: Key = Key::from_static_str("network.transport");
 const ERROR_TYPE: Key = Key::from_static_str("error.type");
 
 static TRACES: OnceLock<Traces> = OnceLock::new();

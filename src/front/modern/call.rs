@@ -33,7 +33,7 @@ impl Call {
         let operation = Operation::begin(face, message.method(), Version::V2026_07_28);
         let operation = operation.of_tool(route.tool_label(&message));
         let version = Version::V2026_07_28.as_str();
-        let (message, trace) = RequestTrace::begin(message, route.key(), version, true);
+        let (message, trace) = RequestTrace::begin(message, route.key(), version, Some(face));
         let operation = operation.traced(trace);
         let id = message.id_bytes().unwrap_or_else(|| Bytes::from_static(b"null"));
         let source = Source::new(route.request(message), id.clone(), operation, None);

@@ -11,7 +11,8 @@ use opentelemetry_sdk::trace::Span;
 use serde::Deserialize;
 
 use super::context::{parent, with_parent};
-use super::{BACKEND, ERROR_TYPE, SESSION, Traces, active};
+use super::{BACKEND, ERROR_TYPE, SESSION, TRANSPORT, Traces, active};
+use crate::front::face::Face;
 
 /// A name that is longer is cut: a client may call what no server has.
 const LONGEST_NAME: usize = 128;
@@ -26,13 +27,13 @@ pub(crate) struct RequestTrace {
 }
 
 impl RequestTrace {
-    /// Begins the spans of a request, and makes the request a child of them; `None`: no traces are made. `passes`: its bytes are for
-    /// the backend, and not kept for later.
+    /// Begins the spans of a request, and makes the request a child of them; `None`: no traces are made. `passes`: whose
+    /// backend its bytes are for, unless they are kept for later.
     pub(crate) fn begin(
         message: Envelope,
         key: &ConnectionKey,
         version: &'static str,
-        passes: bool,
+        passes: Option<&Face>,
     ) -> (Envelope, Option<Box<Self>>) {
         let Some(traces) = active() else { return (message, None) };
         let method = message.method().unwrap_or_default().to_owned();
@@ -62,9 +63,13 @@ impl RequestTrace {
         let root = Context::new();
         let context =
             parent(&message).map_or_else(|| root.clone(), |parent| root.with_remote_span_context(parent));
-        let server = begin(SpanKind::Server, attributes.clone(), &context);
+        let mut of_server = attributes.clone();
+        // The way in is always HTTP.
+        of_server.push(KeyValue::new(TRANSPORT, "tcp"));
+        let server = begin(SpanKind::Server, of_server, &context);
         traces.waiting.begin(&connection, server.span_context());
-        let (message, client) = if passes {
+        let (message, client) = if let Some(face) = passes {
+            attributes.push(KeyValue::new(TRANSPORT, face.settings().transport));
             let context = root.with_remote_span_context(server.span_context().clone());
             let client = begin(SpanKind::Client, attributes, &context);
             (with_parent(message, client.span_context()), Some(client))
