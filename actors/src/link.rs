@@ -124,4 +124,9 @@ pub(crate) trait Link: Send + 'static {
 
     /// `pipe` or `tcp`: the value of `network.transport`.
     fn transport(&self) -> &'static str;
+
+    /// Whether each message comes with the request that it is about, and what comes without one is about none.
+    fn tells_requests_apart(&self) -> bool {
+        false
+    }
 }

@@ -29,7 +29,7 @@ impl ConnectionState {
             return flight.map_or(Whose::Unknown, |flight| Whose::One(flight.pending.route().clone()));
         }
         // An upstream says on its standalone stream what belongs to no request.
-        let tells = self.link.as_ref().is_some_and(|link| link.transport() == "tcp");
+        let tells = self.link.as_ref().is_some_and(|link| link.tells_requests_apart());
         match self.in_flight.only_session() {
             Some(session) if !tells => Whose::One(session.clone()),
             None if !tells && self.in_flight.at_work() > 0 => Whose::Unknown,

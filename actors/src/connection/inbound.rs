@@ -215,7 +215,7 @@ impl ConnectionState {
     pub(super) fn whose(&self, session: &Route, via: Option<u64>, unrelated: bool) -> Option<u64> {
         // What comes along with the answer to a ping of ours belongs to no request of the client.
         let via = via.filter(|wire| !self.liveness.is_ping(*wire));
-        if via.is_some() || self.link.as_ref().is_some_and(|link| link.transport() == "tcp") {
+        if via.is_some() || self.link.as_ref().is_some_and(|link| link.tells_requests_apart()) {
             return via;
         }
         let stream_open = session.is_stream_open();

@@ -1,10 +1,11 @@
-//! The link to an upstream server over Streamable HTTP (MCP 2025-03-26 to 2025-11-25, "Transports").
+//! The link to an upstream server over Streamable HTTP (MCP 2025-03-26 to 2026-07-28, "Transports"), or over the HTTP with SSE
+//! that was before it (2024-11-05): one stream for all that the server says, and POSTs that are only acknowledged.
 //!
 //! ```text
 //! HttpLink            owned by one connection; dropping it ends every task below
 //!  ├─ notices         POSTs that expect no answer (notifications, answers to the server)
 //!  ├─ requests        one POST per request, as many at once as there are requests
-//!  └─ stream          the standalone GET stream
+//!  └─ stream          the standalone GET stream, or the only one
 //! ```
 //! Tasks report through one callback, in the order in which things happened to their request. Every
 //! request posted with a wire id ends exactly once, unless aborted: by the frame that answers it, by
@@ -14,6 +15,7 @@ mod body;
 mod endpoint;
 mod event;
 mod mirror;
+mod only_stream;
 mod post;
 mod reading;
 mod standalone;
@@ -42,6 +44,16 @@ use crate::mirrored::Mirrored;
 /// Finished requests are forgotten when this many have gathered, or twice as many as were still open.
 const FORGET_AT: usize = 64;
 
+/// Which of the two transports over HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Dialect {
+    /// Streamable HTTP.
+    #[default]
+    Streamable,
+    /// HTTP with SSE.
+    Sse,
+}
+
 /// Where and how an upstream server is reached. No `Debug`: URL and headers may hold secrets.
 #[derive(Clone)]
 pub struct HttpSpec {
@@ -55,6 +67,8 @@ pub struct HttpSpec {
     pub connect_timeout: Duration,
     /// How the server is spoken to.
     pub era: Era,
+    /// Over which transport.
+    pub dialect: Dialect,
     /// The arguments of a tool that headers repeat, as far as they are known.
     pub mirrored: Option<MirroredOf>,
 }
@@ -76,7 +90,8 @@ pub struct HttpLink {
 }
 
 impl HttpLink {
-    /// A link that has not spoken yet. Nothing connects before the first post.
+    /// A link that has not spoken yet. Over Streamable HTTP nothing connects before the first post; the stream of the older
+    /// transport is opened at once, and posts wait for it.
     ///
     /// `events` is called from several tasks and must return at once.
     ///
@@ -86,7 +101,8 @@ impl HttpLink {
         spec: HttpSpec,
         events: impl Fn(Upstream) + Send + Sync + 'static,
     ) -> Result<Self, HttpSpecError> {
-        Ok(Self {
+        let dialect = spec.dialect;
+        let mut link = Self {
             endpoint: Arc::new(Endpoint::new(spec)?),
             events: Arc::new(events),
             notices: JoinSet::new(),
@@ -95,7 +111,11 @@ impl HttpLink {
             forget_at: FORGET_AT,
             stream: JoinSet::new(),
             gate: None,
-        })
+        };
+        if dialect == Dialect::Sse {
+            link.stream.spawn(only_stream::run(link.endpoint.clone(), link.events.clone()));
+        }
+        Ok(link)
     }
 
     /// Sends one JSON-RPC message. `wire` is the id of a request, as the number that stands in its `id`;
@@ -134,6 +154,9 @@ impl HttpLink {
 
     /// Opens the standalone GET stream, once `initialized` is out, and keeps it open.
     pub fn open_stream(&mut self) {
+        if self.endpoint.is_sse() {
+            return;
+        }
         self.stream.abort_all();
         self.stream.spawn(standalone::run(self.endpoint.clone(), self.events.clone(), self.gate.clone()));
     }

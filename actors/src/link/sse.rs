@@ -1,7 +1,7 @@
 //! Server-sent events, read from any chunking of a stream (WHATWG HTML, section 9.2).
 //!
 //! Pure: bytes in, messages out. Only what carries MCP comes out (events without a name, or named
-//! `message`); `id` and `retry` are remembered for whoever resumes the stream.
+//! `message`, and the older transport's `endpoint`); `id` and `retry` are remembered for whoever resumes the stream.
 
 use std::time::Duration;
 
@@ -19,6 +19,23 @@ pub struct TooLong {
     pub limit: usize,
 }
 
+/// What an event carries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A message, or an array of them.
+    Message(Bytes),
+    /// Where messages to the server go (2024-11-05, "HTTP with SSE").
+    Endpoint(Bytes),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Name {
+    Message,
+    Endpoint,
+    /// Not ours.
+    Foreign,
+}
+
 /// The state between two chunks of one stream.
 #[derive(Debug)]
 pub struct Parser {
@@ -28,8 +45,7 @@ pub struct Parser {
     line: BytesMut,
     data: BytesMut,
     has_data: bool,
-    /// The event has a name that is not `message`: not ours.
-    foreign: bool,
+    name: Name,
     id: Option<Bytes>,
     last_id: Option<Bytes>,
     retry: Option<Duration>,
@@ -47,7 +63,7 @@ impl Parser {
             line: BytesMut::new(),
             data: BytesMut::new(),
             has_data: false,
-            foreign: false,
+            name: Name::Message,
             id: None,
             last_id: None,
             retry: None,
@@ -56,24 +72,24 @@ impl Parser {
         }
     }
 
-    /// Takes the next bytes of the stream. Call [`Parser::next_message`] until it has nothing more, before the next chunk.
+    /// Takes the next bytes of the stream. Call [`Parser::next_event`] until it has nothing more, before the next chunk.
     pub fn push(&mut self, chunk: Bytes) {
         debug_assert!(self.chunk.is_empty(), "the chunk before has not been read to its end");
         self.chunk = chunk;
     }
 
-    /// The data of the next whole event.
+    /// The next whole event.
     ///
     /// # Errors
     /// [`TooLong`]; the stream is of no use from there on.
-    pub fn next_message(&mut self) -> Result<Option<Bytes>, TooLong> {
+    pub fn next_event(&mut self) -> Result<Option<Event>, TooLong> {
         while let Some(line) = self.next_line()? {
             if !line.is_empty() {
                 self.field(&line)?;
                 continue;
             }
-            if let Some(data) = self.dispatch() {
-                return Ok(Some(data));
+            if let Some(event) = self.dispatch() {
+                return Ok(Some(event));
             }
         }
         Ok(None)
@@ -127,7 +143,13 @@ impl Parser {
         let value = if value.first() == Some(&b' ') { value.slice(1..) } else { value };
         match name {
             b"data" => self.append(&value)?,
-            b"event" => self.foreign = !matches!(&value[..], b"" | b"message"),
+            b"event" => {
+                self.name = match &value[..] {
+                    b"" | b"message" => Name::Message,
+                    b"endpoint" => Name::Endpoint,
+                    _ => Name::Foreign,
+                }
+            }
             b"id" if !value.contains(&0) => self.id = Some(value),
             b"retry" => self.retry = milliseconds(&value).or(self.retry),
             _ => {} // a comment (no name), or a field of a later specification
@@ -149,15 +171,20 @@ impl Parser {
     }
 
     /// An empty line: the event is whole. Its id counts even when it carries nothing (a priming event).
-    fn dispatch(&mut self) -> Option<Bytes> {
+    fn dispatch(&mut self) -> Option<Event> {
         if let Some(id) = self.id.take() {
             // An empty id resets; the copy does not keep the whole chunk alive for a few bytes.
             self.last_id = (!id.is_empty()).then(|| Bytes::copy_from_slice(&id));
         }
-        let foreign = std::mem::take(&mut self.foreign);
+        let name = std::mem::replace(&mut self.name, Name::Message);
         self.has_data = false;
-        let data = std::mem::take(&mut self.data);
-        (!foreign && !data.is_empty()).then(|| data.freeze())
+        let data = std::mem::take(&mut self.data).freeze();
+        match name {
+            _ if data.is_empty() => None,
+            Name::Message => Some(Event::Message(data)),
+            Name::Endpoint => Some(Event::Endpoint(data)),
+            Name::Foreign => None,
+        }
     }
 }
 
@@ -190,6 +217,18 @@ mod tests {
         (messages, parser.last_id().cloned(), parser.retry(), None)
     }
 
+    impl Parser {
+        fn next_message(&mut self) -> Result<Option<Bytes>, TooLong> {
+            loop {
+                match self.next_event()? {
+                    Some(Event::Message(message)) => return Ok(Some(message)),
+                    Some(Event::Endpoint(_)) => {}
+                    None => return Ok(None),
+                }
+            }
+        }
+    }
+
     fn messages(text: &str) -> Vec<String> {
         let (messages, ..) = read(1024, [text.as_bytes()]);
         messages.iter().map(|message| String::from_utf8_lossy(message).into_owned()).collect()
@@ -211,6 +250,15 @@ mod tests {
         );
         assert_eq!(messages("data\n\ndata:\n\n"), [""; 0]);
         assert_eq!(messages("data:  two spaces\n\n"), [" two spaces"]);
+    }
+
+    #[test]
+    fn where_messages_go_is_no_message() {
+        let mut parser = Parser::new(64);
+        parser.push(Bytes::from_static(b"event: endpoint\ndata: /m?id=1\n\ndata: {}\n\n"));
+        assert_eq!(parser.next_event(), Ok(Some(Event::Endpoint("/m?id=1".into()))));
+        assert_eq!(parser.next_event(), Ok(Some(Event::Message("{}".into()))));
+        assert_eq!(messages("event: endpoint\ndata: /m\n\ndata: {}\n\n"), ["{}"]);
     }
 
     #[test]

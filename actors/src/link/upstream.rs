@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use mcpvisor_config::{Backend, Timeouts, Transport};
+use mcpvisor_config::{Backend, Timeouts, Transport, UpstreamKind};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::http::{HttpLink, HttpSpec, MirroredOf, PostFailure, Upstream};
+use super::http::{Dialect, HttpLink, HttpSpec, MirroredOf, PostFailure, Upstream};
 use super::{Events, Inbound, Link, LinkEvent, RequestFailure, Sent, classify};
 use crate::era::Era;
 use crate::fault::{Fault, FaultReason};
@@ -22,19 +22,25 @@ const BUSY: Duration = Duration::from_secs(1);
 struct UpstreamLink {
     /// `None` once closed.
     http: Option<HttpLink>,
+    dialect: Dialect,
     seat: Option<Seat>,
     close_within: Duration,
 }
 
 /// Nothing connects before the first message, so an upstream is open at once.
 pub(crate) fn open(backend: &Backend, era: Era, mirrored: Option<MirroredOf>, events: Events, seat: Seat) {
-    let Transport::Http { url, headers, .. } = &backend.transport else { return };
+    let Transport::Http { url, headers, kind, .. } = &backend.transport else { return };
+    let dialect = match kind {
+        UpstreamKind::Http => Dialect::Streamable,
+        UpstreamKind::Sse => Dialect::Sse,
+    };
     let spec = HttpSpec {
         url: url.clone(),
         headers: headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
         max_message_bytes: backend.limits.max_message_bytes,
         connect_timeout: CONNECT_TIMEOUT,
         era,
+        dialect,
         mirrored,
     };
     let reports = events.clone();
@@ -42,7 +48,7 @@ pub(crate) fn open(backend: &Backend, era: Era, mirrored: Option<MirroredOf>, ev
     let close_within = close_within(&backend.timeouts);
     events.report(match opened {
         Ok(http) => {
-            let link = UpstreamLink { http: Some(http), seat: Some(seat), close_within };
+            let link = UpstreamLink { http: Some(http), dialect, seat: Some(seat), close_within };
             LinkEvent::Open { link: Box::new(link), pid: None }
         }
         Err(error) => LinkEvent::OpenFailed(Fault::new(FaultReason::HttpConnect, error.to_string()).fatal()),
@@ -58,6 +64,7 @@ fn translate(events: &Events, report: Upstream) {
         Upstream::Frame { wire, bytes, permit } => frame(events, wire, bytes, permit),
         Upstream::Sent { wire } => events.report(LinkEvent::Written(vec![wire])),
         Upstream::SessionLost { wire } => events.report(LinkEvent::SessionLost { request: wire }),
+        Upstream::StreamEnded { failure } => events.report(LinkEvent::Broken(stream_ended(&failure))),
         Upstream::StreamFailed { times, cause } if times >= STREAM_FAILURES => {
             let text = format!("its event stream failed {times} times in a row: {cause}");
             events.report(LinkEvent::Broken(Fault::new(FaultReason::HttpConnect, text)));
@@ -86,6 +93,24 @@ fn frame(events: &Events, via: Option<u64>, bytes: Bytes, mut permit: Option<Own
     }
 }
 
+/// Of the older transport: nothing more can be heard of the server.
+fn stream_ended(failure: &PostFailure) -> Fault {
+    let text = format!("its event stream: {failure}");
+    match failure {
+        PostFailure::NotSent { .. } | PostFailure::Cut { .. } => Fault::new(FaultReason::HttpConnect, text),
+        PostFailure::TooLong { .. } => Fault::new(FaultReason::Oversize, text),
+        PostFailure::Status { code: 401 | 403, .. } => refused_credentials(text),
+        PostFailure::Status { .. } | PostFailure::Malformed { .. } => {
+            Fault::new(FaultReason::HttpStatus, text)
+        }
+    }
+}
+
+fn refused_credentials(text: String) -> Fault {
+    let text = format!("{text}: it refuses the credentials in `headers`");
+    Fault::new(FaultReason::HttpStatus, text).fatal()
+}
+
 fn post_failed(events: &Events, wire: Option<u64>, failure: PostFailure) {
     let text = failure.to_string();
     let failed = |failure| {
@@ -103,10 +128,7 @@ fn post_failed(events: &Events, wire: Option<u64>, failure: PostFailure) {
         PostFailure::NotSent { .. } => broken(Fault::new(FaultReason::HttpConnect, text)),
         // Of the standalone stream: it cannot be read past this, and without it the session would be deaf.
         PostFailure::TooLong { .. } if wire.is_none() => broken(Fault::new(FaultReason::Oversize, text)),
-        PostFailure::Status { code: 401 | 403, .. } => {
-            let text = format!("{text}: it refuses the credentials in `headers`");
-            broken(Fault::new(FaultReason::HttpStatus, text).fatal())
-        }
+        PostFailure::Status { code: 401 | 403, .. } => broken(refused_credentials(text)),
         PostFailure::Status { code: 429, retry_after, .. } => {
             failed(RequestFailure::Busy { retry_after: retry_after.unwrap_or(BUSY) })
         }
@@ -172,5 +194,9 @@ impl Link for UpstreamLink {
 
     fn transport(&self) -> &'static str {
         "tcp"
+    }
+
+    fn tells_requests_apart(&self) -> bool {
+        self.dialect == Dialect::Streamable
     }
 }

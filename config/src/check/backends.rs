@@ -3,7 +3,7 @@
 use super::{Checks, NAME_RULE, is_http_url, is_token};
 use crate::import::{is_backend_name, map_name};
 use crate::key_path::KeyPath;
-use crate::{Backend, Config, Transport};
+use crate::{Backend, Config, Protocol, Transport, UpstreamKind};
 
 /// Marks our children in their environment: nobody else may set it.
 const RESERVED_VARIABLE: &str = "MCPVISOR_CHILD";
@@ -36,7 +36,11 @@ impl Checks<'_> {
                     self.variable(name, value, &at.key("env").key(name));
                 }
             }
-            Transport::Http { url, headers, .. } => {
+            Transport::Http { url, headers, kind, .. } => {
+                if *kind == UpstreamKind::Sse && backend.protocol == Protocol::Modern {
+                    let hint = "remove one of the two: HTTP+SSE was gone before 2026-07-28";
+                    self.fault(&at.key("protocol"), &[&at.key("transport")], "not spoken over \"sse\"", hint);
+                }
                 if !is_http_url(url) {
                     let hint = "write it as \"https://host/mcp\"";
                     self.fault(&at.key("url"), &[], "not an http or https URL", hint);

@@ -3,7 +3,7 @@
 
 use crate::error::{Fault, NoteKind, Remark};
 use crate::key_path::KeyPath;
-use crate::{Backend, Config, Transport, UpstreamKind};
+use crate::{Backend, Config, Transport};
 
 /// What is refused and what is only said.
 pub(crate) fn not_yet(config: &Config) -> (Vec<Fault>, Vec<Remark>) {
@@ -28,21 +28,12 @@ fn refused(backend: &Backend, at: &KeyPath) -> Vec<Fault> {
     let mut refuse = |key: &str, what: &str, hint: &str| {
         faults.push(Fault::new(at.key(key), format!("not yet possible in this version: {what}"), hint));
     };
-    if let Transport::Http { kind, forward_authorization, .. } = &backend.transport {
-        if *kind == UpstreamKind::Sse {
-            refuse(
-                "transport",
-                "the older HTTP+SSE",
-                "use the server's Streamable HTTP endpoint and \"http\"",
-            );
-        }
-        if *forward_authorization {
-            refuse(
-                "forward_authorization",
-                "passing the client's credentials on",
-                "give the server its own by headers",
-            );
-        }
+    if let Transport::Http { forward_authorization: true, .. } = &backend.transport {
+        refuse(
+            "forward_authorization",
+            "passing the client's credentials on",
+            "give the server its own by headers",
+        );
     }
     let everything = backend.tools.deny.is_empty() && backend.tools.allow.iter().any(|glob| glob == "*");
     if !everything {

@@ -69,11 +69,15 @@ pub(super) fn backend(
     let pool = if overridden("pool") { sections::pool(&section("pool")) } else { config.pool };
     let backoff = if overridden("backoff") { sections::backoff(&section("backoff")) } else { config.backoff };
     let limits = if overridden("limits") { sections::limits(&section("limits")) } else { config.limits };
+    let transport = transport?;
+    // It was gone before there was another era: nothing has to be found out.
+    let old = matches!(&transport, Transport::Http { kind: UpstreamKind::Sse, .. });
+    let protocol = if old && policy.protocol == Protocol::Auto { Protocol::Legacy } else { policy.protocol };
     Some(Backend {
         name: name.to_owned(),
-        transport: transport?,
+        transport,
         isolation: policy.isolation,
-        protocol: policy.protocol,
+        protocol,
         retry: policy.retry,
         liveness: policy.liveness,
         on_restart: policy.on_restart,

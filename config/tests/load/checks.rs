@@ -168,7 +168,6 @@ fn spares_have_bounds() {
 #[test]
 fn what_would_do_harm_if_ignored_is_refused() {
     for (keys, key) in [
-        ("url = \"http://x\"\ntransport = \"sse\"", "transport"),
         ("url = \"http://x\"\nforward_authorization = true", "forward_authorization"),
         ("command = \"x\"\ntools.deny = [\"rm\"]", "tools"),
     ] {
@@ -177,9 +176,23 @@ fn what_would_do_harm_if_ignored_is_refused() {
     }
 }
 
+/// A server would be asked in words that its transport never had.
+#[test]
+fn the_older_transport_has_one_era() {
+    let sse = "[backends.a]\nurl = \"http://x\"\ntransport = \"sse\"";
+    let config = loaded(request("a.toml", sse, &[])).config;
+    assert_eq!(config.backends["a"].protocol, mcpvisor_config::Protocol::Legacy);
+    let problem = problem(&format!("{sse}\nprotocol = \"modern\""));
+    assert!(problem.key == "backends.a.protocol" && problem.what.contains("sse"), "{problem}");
+}
+
 #[test]
 fn a_backend_that_is_switched_off_stops_nobody() {
-    loaded(request("a.toml", "[backends.a]\nurl = \"http://x\"\ntransport = \"sse\"\ndisabled = true", &[]));
+    loaded(request(
+        "a.toml",
+        "[backends.a]\nurl = \"http://x\"\nforward_authorization = true\ndisabled = true",
+        &[],
+    ));
 }
 
 #[test]

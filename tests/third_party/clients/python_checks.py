@@ -70,7 +70,8 @@ async def run(name: str, base: str, connect: Connect) -> None:
 
 def servers() -> list[dict[str, Any]]:
     text = (Path(__file__).parent.parent / "servers.json").read_text(encoding="utf-8")
-    return json.loads(text.replace("@UNIQUE@", f"entity-{uuid.uuid4()}"))
+    known = json.loads(text.replace("@UNIQUE@", f"entity-{uuid.uuid4()}"))
+    return [server for server in known if os.environ.get(server.get("only_if", "PATH"))]
 
 
 async def basic(report: Report, connect: Connect, url: str, spec: dict[str, Any]) -> None:

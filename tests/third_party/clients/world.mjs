@@ -22,5 +22,6 @@ export const endpoint = (server) => new URL(`${base}/mcp/${server}`);
 /** The servers with the one call that every client makes of each; names unique to this run. */
 export function servers() {
   const text = readFileSync(join(here, '../servers.json'), 'utf8');
-  return JSON.parse(text.replaceAll('@UNIQUE@', `entity-${randomUUID()}`));
+  const known = JSON.parse(text.replaceAll('@UNIQUE@', `entity-${randomUUID()}`));
+  return known.filter((server) => !server.only_if || process.env[server.only_if]);
 }

@@ -9,8 +9,9 @@ use bytes::Bytes;
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Body, Client, Method, Response, StatusCode, Url, redirect, retry};
 use thiserror::Error;
+use tokio::sync::SetOnce;
 
-use super::{HttpSpec, MirroredOf, mirror, tls};
+use super::{Dialect, HttpSpec, MirroredOf, mirror, tls};
 use crate::era::Era;
 
 const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
@@ -59,6 +60,8 @@ pub(super) struct Endpoint {
     limit: usize,
     era: Era,
     mirrored: Option<MirroredOf>,
+    /// Of the older transport: where messages go, once its stream has said so.
+    messages: Option<SetOnce<Url>>,
     /// Both are written once, in the handshake, and read with every request.
     session: ArcSwapOption<HeaderValue>,
     version: ArcSwapOption<HeaderValue>,
@@ -85,6 +88,7 @@ impl Endpoint {
             limit: spec.max_message_bytes,
             era: spec.era,
             mirrored: spec.mirrored,
+            messages: (spec.dialect == Dialect::Sse).then(SetOnce::new),
             session: ArcSwapOption::empty(),
             version: ArcSwapOption::empty(),
         })
@@ -105,7 +109,11 @@ impl Endpoint {
         let mut headers = self.headers("application/json, text/event-stream");
         headers.extend(mirror);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        self.exchange(Method::POST, headers, body).await
+        let url = match &self.messages {
+            Some(place) => place.wait().await,
+            None => &self.url,
+        };
+        self.exchange(Method::POST, url, headers, body).await
     }
 
     /// A GET of an event stream, from `last_id` on.
@@ -114,19 +122,19 @@ impl Endpoint {
         if let Some(id) = last_id.and_then(|id| HeaderValue::from_bytes(id).ok()) {
             headers.insert(LAST_EVENT_ID, id);
         }
-        self.exchange(Method::GET, headers, Body::default).await
+        self.exchange(Method::GET, &self.url, headers, Body::default).await
     }
 
     /// Ends the session at the server, if it gave one. Its answer does not matter.
     pub(super) async fn delete(&self) {
         if self.session.load().is_some() {
-            let _ = self.exchange(Method::DELETE, self.headers("*/*"), Body::default).await;
+            let _ = self.exchange(Method::DELETE, &self.url, self.headers("*/*"), Body::default).await;
         }
     }
 
     /// Takes the session id from the head of the first answer that has one: that to `initialize`.
     pub(super) fn learn_session(&self, response: &Response) {
-        if self.session.load().is_some() || self.is_modern() {
+        if self.session.load().is_some() || self.is_modern() || self.is_sse() {
             return;
         }
         if let Some(id) = response.headers().get(SESSION_ID) {
@@ -146,7 +154,25 @@ impl Endpoint {
         self.era == Era::Modern
     }
 
+    /// Whether answers come on the one stream of the older transport.
+    pub(super) fn is_sse(&self) -> bool {
+        self.messages.is_some()
+    }
+
+    /// Takes note of where messages go: relative to the stream's own address, and with the same origin, since our headers may
+    /// be credentials. False: nowhere. The first place stays.
+    pub(super) fn learn_messages(&self, place: &[u8]) -> bool {
+        let text = std::str::from_utf8(place).unwrap_or_default().trim();
+        let url = self.url.join(text).ok().filter(|url| url.origin() == self.url.origin());
+        let (Some(known), Some(url)) = (&self.messages, url) else { return false };
+        let _ = known.set(url);
+        true
+    }
+
     pub(super) fn set_version(&self, version: &str) {
+        if self.is_sse() {
+            return;
+        }
         self.version.store(HeaderValue::from_str(version).ok().map(Arc::new));
     }
 
@@ -170,10 +196,11 @@ impl Endpoint {
     async fn exchange(
         &self,
         method: Method,
+        url: &Url,
         headers: HeaderMap,
         body: impl Fn() -> Body,
     ) -> Result<Response, reqwest::Error> {
-        let mut url = self.url.clone();
+        let mut url = url.clone();
         let mut redirects = 0;
         loop {
             let request = self.client.request(method.clone(), url.clone()).headers(headers.clone());

@@ -39,6 +39,11 @@ pub enum Upstream {
         /// The request that was refused for it: never executed, so it may be sent again.
         wire: Option<u64>,
     },
+    /// The one stream of the older transport could not be opened, or has ended; with it the link is of no use.
+    StreamEnded {
+        /// Why.
+        failure: PostFailure,
+    },
     /// The standalone stream could not be opened, again; it is tried on, ever more slowly.
     StreamFailed {
         /// Failures in a row.

@@ -61,7 +61,7 @@ impl Post {
     }
 
     async fn exchange(&self) -> Result<(), End> {
-        let response = match self.send().await {
+        let mut response = match self.send().await {
             Ok(response) => response,
             Err(cause) if self.handover.is_done() => return Err(PostFailure::Cut { cause }.into()),
             Err(cause) => return Err(PostFailure::NotSent { cause }.into()),
@@ -70,6 +70,10 @@ impl Post {
         self.handover.report();
         if !response.status().is_success() {
             return self.refused(response).await;
+        }
+        if self.endpoint.is_sse() {
+            reading::excerpt(&mut response).await; // read, so that the connection can be used again
+            return Ok(());
         }
         self.endpoint.learn_session(&response);
         if reading::is_event_stream(&response) {

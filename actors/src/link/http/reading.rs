@@ -11,7 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::event::PostFailure;
-use crate::link::sse::Parser;
+use crate::link::sse::{Event, Parser};
 use crate::message::Envelope;
 
 /// How much of a refusal's body is kept, and how long it may take to arrive.
@@ -40,11 +40,23 @@ impl EventStream {
     /// # Errors
     /// `Cut` at the end of the stream, orderly or not, and `TooLong`.
     pub(super) async fn next(&mut self) -> Result<(Bytes, Option<OwnedSemaphorePermit>), PostFailure> {
+        loop {
+            if let (Event::Message(message), permit) = self.next_event().await? {
+                return Ok((message, permit));
+            }
+        }
+    }
+
+    /// The next event, in the same way.
+    ///
+    /// # Errors
+    /// As those of [`EventStream::next`].
+    pub(super) async fn next_event(&mut self) -> Result<(Event, Option<OwnedSemaphorePermit>), PostFailure> {
         // Never closed, so there is always one.
         let permit = self.ahead.clone().acquire_owned().await.ok();
         loop {
-            match self.parser.next_message() {
-                Ok(Some(message)) => return Ok((message, permit)),
+            match self.parser.next_event() {
+                Ok(Some(event)) => return Ok((event, permit)),
                 Ok(None) => {}
                 Err(error) => return Err(PostFailure::TooLong { limit: error.limit }),
             }

@@ -2,6 +2,7 @@
 
 mod answers;
 mod failures;
+mod only_stream;
 mod server;
 mod sessions;
 mod streams;
@@ -13,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use self::server::{Reply, Seen, serve};
-use super::{HttpLink, HttpSpec, HttpSpecError, PostFailure, Upstream};
+use super::{Dialect, HttpLink, HttpSpec, HttpSpecError, PostFailure, Upstream};
 
 /// Generous: it only bounds a test that would hang.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -82,6 +83,7 @@ fn spec(url: &str) -> HttpSpec {
         max_message_bytes: 1024,
         connect_timeout: PATIENCE,
         era: Default::default(),
+        dialect: Dialect::Streamable,
         mirrored: None,
     }
 }
