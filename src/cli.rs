@@ -3,6 +3,7 @@
 pub mod call;
 pub mod check;
 mod client;
+pub mod connect;
 pub mod events;
 mod explain;
 mod figures;
@@ -63,6 +64,8 @@ pub enum Command {
     Tools(tools::Arguments),
     /// Call tools of an MCP endpoint
     Call(call::Arguments),
+    /// Bridge standard input and output to a running service, for clients that only launch commands
+    Connect(connect::Arguments),
     /// Show the backends and connections of a running service
     Status(status::Arguments),
     /// Give a backend, or one session of it, another process: what is in flight finishes first

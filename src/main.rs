@@ -18,6 +18,7 @@ fn main() -> ExitCode {
         Command::DemoServer => app::block_on(demo::serve_stdio()),
         Command::Tools(wanted) => app::block_on(cli::tools::run(wanted)),
         Command::Call(wanted) => app::block_on(cli::call::run(wanted)),
+        Command::Connect(wanted) => app::block_on(cli::connect::run(wanted)),
         Command::Status(wanted) => app::block_on(cli::status::run(wanted)),
         Command::Reload(wanted) => app::block_on(cli::reload::run(wanted)),
         Command::Restart(wanted) => app::block_on(cli::orders::restart(wanted)),

@@ -27,7 +27,7 @@ use crate::message::Envelope;
 use crate::process::ExitStatus;
 
 pub(crate) use events::Events;
-pub(crate) use inbound::{Inbound, classify};
+pub use inbound::{Inbound, classify};
 pub(crate) use spare::Spare;
 
 /// Messages of a backend that may wait in the Connection's mailbox before its reader pauses.

@@ -21,7 +21,7 @@ pub struct Mirrored {
 
 /// What a backend's tool list has said.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct MirroredTools {
+pub struct MirroredTools {
     tools: HashMap<String, Arc<[Mirrored]>>,
     /// The last page was seen, and nothing has changed since.
     complete: bool,
@@ -44,7 +44,7 @@ struct Tool<'a> {
 
 impl MirroredTools {
     /// The arguments of a tool; `None`: the list has to be read first.
-    pub(crate) fn of(&self, tool: &str) -> Option<Arc<[Mirrored]>> {
+    pub fn of(&self, tool: &str) -> Option<Arc<[Mirrored]>> {
         match self.tools.get(tool) {
             Some(mirrored) => Some(mirrored.clone()),
             None => self.complete.then(|| Arc::from([])),
@@ -58,7 +58,7 @@ impl MirroredTools {
     }
 
     /// Takes note of one page (raw JSON).
-    pub(crate) fn learn(&mut self, result: &[u8]) {
+    pub fn learn(&mut self, result: &[u8]) {
         // Most servers have none, and their lists are long.
         let any = memchr::memmem::find(result, KEYWORD).is_some();
         let Ok(page) = serde_json::from_slice::<Page<'_>>(result) else { return };

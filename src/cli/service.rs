@@ -124,15 +124,36 @@ impl Service {
 /// The admin address asked for, else that of the one service that runs.
 fn admin_url(wanted: &ServiceArguments) -> Result<String, Failure> {
     if let Some(url) = &wanted.admin {
-        let url = url.trim_end_matches('/');
-        return Ok(if url.contains("://") { url.to_owned() } else { format!("http://{url}") });
+        return Ok(with_scheme(url));
     }
-    let places = match &wanted.state_dir {
+    Ok(format!("http://{}", place(wanted)?.run.admin_listen))
+}
+
+fn with_scheme(url: &str) -> String {
+    let url = url.trim_end_matches('/');
+    if url.contains("://") { url.to_owned() } else { format!("http://{url}") }
+}
+
+/// The folder of the service asked for, else of the one that runs.
+///
+/// # Errors
+/// None runs, or several do and none was chosen.
+pub(super) fn place(wanted: &ServiceArguments) -> Result<state_dir::Place, Failure> {
+    let mut places: Vec<_> = match &wanted.state_dir {
         Some(folder) => state_dir::at(folder).into_iter().collect(),
         None => state_dir::running(),
     };
-    match (places.as_slice(), &wanted.state_dir) {
-        ([place], _) => Ok(format!("http://{}", place.run.admin_listen)),
+    if let Some(admin) = wanted.admin.as_deref().map(with_scheme) {
+        places.retain(|place| format!("http://{}", place.run.admin_listen) == admin);
+        if places.is_empty() {
+            return Err(Failure::Runtime(anyhow!(
+                "no mcpvisor of this user with the admin address {admin} was found\n    \
+                 say where it is with --state-dir DIR, or give the endpoint itself with --url URL"
+            )));
+        }
+    }
+    match (places.as_mut_slice(), &wanted.state_dir) {
+        ([place], _) => Ok(place.clone()),
         ([], Some(folder)) => Err(Failure::Runtime(anyhow!(
             "no mcpvisor runs with the state folder {}\n    \
              give the gateway.state_dir of a running one, or say where it is with --admin URL",

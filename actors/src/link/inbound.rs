@@ -7,7 +7,7 @@ use crate::message::Envelope;
 
 /// What one line, or one event, turned out to be.
 #[derive(Debug)]
-pub(crate) enum Inbound {
+pub enum Inbound {
     /// One message.
     One(Envelope),
     /// An old server's batch, taken apart.
@@ -19,7 +19,7 @@ pub(crate) enum Inbound {
 }
 
 /// Reads what a backend wrote.
-pub(crate) fn classify(line: Bytes) -> Inbound {
+pub fn classify(line: Bytes) -> Inbound {
     if line.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
         return split(&line);
     }

@@ -1,0 +1,197 @@
+//! Clients of 2026-07-28: each request stands for itself, and its headers repeat what its body says.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use mcpvisor_actors::message::{self, Envelope, Kind};
+use mcpvisor_actors::{Era, HttpLink, MirroredOf, MirroredTools};
+use serde_json::{Value, json};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+
+use super::bridge::Bridge;
+use super::requests::For;
+
+/// In `_meta`: the revision that a request is of.
+const VERSION: &[u8] = b"io.modelcontextprotocol/protocolVersion";
+/// A header is missing, or says something else than the body.
+const HEADERS_DIFFER: i64 = -32020;
+/// Before a service that is not there is asked again.
+const WAIT: std::time::Duration = std::time::Duration::from_millis(250);
+
+/// See the module.
+#[derive(Default)]
+pub(super) struct Stateless {
+    link: Option<(u64, HttpLink)>,
+    tools: Arc<ArcSwap<MirroredTools>>,
+    /// What a call was refused with that waits for the list of tools.
+    refused: std::collections::HashMap<u64, Bytes>,
+}
+
+impl Stateless {
+    /// Whether its link has this number.
+    pub(super) fn is(&self, link: u64) -> bool {
+        self.link.as_ref().is_some_and(|(number, _)| *number == link)
+    }
+
+    /// The answer is no longer wanted, which the end of its stream says.
+    pub(super) fn abort(&mut self, wire: u64) {
+        if let Some((_, link)) = &mut self.link {
+            link.abort(wire);
+        }
+    }
+
+    pub(super) fn into_link(self) -> Option<HttpLink> {
+        self.link.map(|(_, link)| link)
+    }
+
+    fn learn(&self, list: &Envelope) {
+        if let (Kind::Result, Some(page)) = (list.kind(), list.body()) {
+            let mut tools = MirroredTools::clone(&self.tools.load());
+            tools.learn(page);
+            self.tools.store(Arc::new(tools));
+        }
+    }
+}
+
+impl Bridge {
+    pub(super) fn send_without_session(&mut self, wire: u64, frame: Bytes) {
+        if self.stateless.link.is_none() {
+            let tools = self.stateless.tools.clone();
+            let mirrored: MirroredOf = Arc::new(move |tool: &str| tools.load().of(tool));
+            match self.open(Era::Modern, Some(mirrored)) {
+                Ok(link) => self.stateless.link = Some(link),
+                Err(cause) if !self.was_reached() => return self.never_reached(&cause),
+                Err(_) => return self.requests.hold(wire, Instant::now(), Some(WAIT)),
+            }
+        }
+        if let Some((_, link)) = &mut self.stateless.link {
+            link.post(frame, Some(wire));
+        }
+    }
+
+    pub(super) fn notify_without_session(&mut self, message: Envelope) {
+        if let Some((_, link)) = &mut self.stateless.link {
+            link.post(message.bytes().clone(), None);
+        }
+    }
+
+    /// It may be somewhere else when it comes back.
+    pub(super) fn forget_address(&mut self) {
+        // Other requests may still be on their way there: their link must not end with this one.
+        if self.requests.that(|one| one.era == Era::Modern && one.sent).is_empty() {
+            self.stateless.link = None;
+        }
+    }
+
+    /// What precedes an answer. A subscription is named by the id of its request: the client's own.
+    pub(super) fn said_without_session(&mut self, message: &Envelope, permit: Option<OwnedSemaphorePermit>) {
+        let named = message::subscription_id(message).and_then(|part| Some((part, self.id_of(part)?)));
+        let said = named.map_or_else(|| message.bytes().clone(), |(part, id)| message.with_part(part, &id));
+        self.out.say(said, permit);
+    }
+
+    pub(super) fn answered_without_session(
+        &mut self,
+        wire: u64,
+        message: &Envelope,
+        permit: Option<OwnedSemaphorePermit>,
+    ) {
+        let Some(request) = self.requests.get(wire) else { return };
+        let method = request.message.method().unwrap_or_default();
+        if method == "tools/list" {
+            self.stateless.learn(message);
+        }
+        if method == "tools/call" && !request.second && error_code(message) == Some(HEADERS_DIFFER) {
+            return self.ask_for_tools(wire, message, None);
+        }
+        let named = message::result_subscription_id(message).and_then(|part| Some((part, self.id_of(part)?)));
+        let answer = match named {
+            Some((part, id)) => message.with_id_and(request.id(), part, &id),
+            None => message.with_id(request.id()),
+        };
+        self.finish(wire, answer, permit);
+    }
+
+    /// The service wants headers that only its list of tools tells of.
+    fn ask_for_tools(&mut self, call: u64, refused: &Envelope, cursor: Option<Value>) {
+        let Some(request) = self.requests.get_mut(call) else { return };
+        request.second = true;
+        let params: Value =
+            request.message.params().and_then(|raw| serde_json::from_slice(raw).ok()).unwrap_or_default();
+        let mut asked = json!({ "_meta": params["_meta"] });
+        if let Some(cursor) = cursor {
+            asked["cursor"] = cursor;
+        }
+        self.stateless.refused.entry(call).or_insert_with(|| refused.bytes().clone());
+        let list = Envelope::parse(message::request(0, "tools/list", &asked)).ok();
+        if let Some(wire) = list.and_then(|list| self.requests.add(list, Era::Modern, For::Call(call))) {
+            self.send(wire);
+        }
+    }
+
+    /// A page of the list that a call waits for.
+    pub(super) fn tools_answered(&mut self, wire: u64, call: u64, message: &Envelope) {
+        self.requests.remove(wire);
+        self.stateless.learn(message);
+        let page: Value = message.body().and_then(|raw| serde_json::from_slice(raw).ok()).unwrap_or_default();
+        if message.kind() == Kind::Result && page["nextCursor"].is_string() {
+            return self.ask_for_tools(call, message, Some(page["nextCursor"].clone()));
+        }
+        if message.kind() != Kind::Result {
+            return self.answer_as_it_was(wire, call);
+        }
+        self.stateless.refused.remove(&call);
+        self.send(call);
+    }
+
+    /// The list cannot be had: the call is answered with what it was refused with.
+    pub(super) fn answer_as_it_was(&mut self, wire: u64, call: u64) {
+        self.requests.remove(wire);
+        let refused = self.stateless.refused.remove(&call).and_then(|bytes| Envelope::parse(bytes).ok());
+        let id = self.requests.get(call).map(|one| Bytes::copy_from_slice(one.id()));
+        if let (Some(refused), Some(id)) = (refused, id) {
+            self.finish(call, refused.with_id(&id), None);
+        }
+    }
+
+    /// The client's id of the request of that number.
+    fn id_of(&self, wire: &[u8]) -> Option<Bytes> {
+        let wire = std::str::from_utf8(wire).ok()?.parse().ok()?;
+        self.requests.get(wire).and_then(|request| request.message.id_bytes())
+    }
+}
+
+/// Whether a message is of this era.
+pub(super) fn is_modern(message: &Envelope) -> bool {
+    if message.method() == Some("server/discover") {
+        return true;
+    }
+    let Some(params) = message.params() else { return false };
+    // A word in an argument is no sign: only then is it worth a closer look.
+    memchr::memmem::find(params, VERSION).is_some()
+        && serde_json::from_slice::<Value>(params)
+            .is_ok_and(|params| params["_meta"]["io.modelcontextprotocol/protocolVersion"].is_string())
+}
+
+fn error_code(message: &Envelope) -> Option<i64> {
+    let error = (message.kind() == Kind::Error).then(|| message.body()).flatten()?;
+    serde_json::from_slice::<Value>(error).ok()?["code"].as_i64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_in_an_argument_does_not_change_the_era() {
+        let of = |params: &str| {
+            let text = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{params}}}"#);
+            is_modern(&Envelope::parse(text.into()).unwrap())
+        };
+        assert!(of(r#"{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}"#));
+        assert!(!of(r#"{"arguments":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}"#));
+        assert!(!of("{}"));
+    }
+}
