@@ -29,11 +29,12 @@ mod reload;
 mod router;
 mod rules;
 mod session;
+mod sse;
 mod unfetched;
 mod version;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
+use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -47,6 +48,7 @@ use modern::{Parking, Seal};
 use rejection::{INVALID_REQUEST, Rejection};
 use rules::Rules;
 use session::{Sessions, Table};
+use sse::Channels;
 
 const OPEN: u8 = 0;
 const DRAINING: u8 = 1;
@@ -60,6 +62,10 @@ pub struct Front {
     /// As configured now.
     rules: ArcSwap<Rules>,
     sessions: Sessions,
+    /// Clients of the older HTTP+SSE.
+    channels: Arc<Channels>,
+    /// For what goes on after its request.
+    me: Weak<Front>,
     state: AtomicU8,
     /// Cancelled when the service begins to drain.
     ending: CancellationToken,
@@ -74,7 +80,9 @@ impl Front {
     pub fn new(launcher: Launcher, config: &Config, shutdown: CancellationToken) -> Arc<Self> {
         measure::register_auth_failures();
         let table = Arc::new(Table::new(config.limits.max_sessions));
-        Arc::new(Self {
+        Arc::new_cyclic(|me| Self {
+            channels: Arc::default(),
+            me: me.clone(),
             rules: ArcSwap::from_pointee(Rules::new(config)),
             sessions: Sessions::start(table, config.session.ttl),
             state: AtomicU8::new(OPEN),

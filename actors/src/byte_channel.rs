@@ -65,6 +65,22 @@ impl<T> Sender<T> {
     }
 }
 
+impl<T> Sender<T> {
+    /// Hands over a message of that many bytes, once there is room for it. Not cancel-safe: a message may be lost.
+    ///
+    /// # Errors
+    /// Nobody will receive it.
+    pub async fn send(&self, message: T, bytes: usize) -> Result<(), NotSent> {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).min(self.bytes);
+        let room = self.room.clone().acquire_many_owned(bytes);
+        let permit = tokio::select! {
+            permit = room => permit.map_err(|_| NotSent::Closed)?,
+            () = self.messages.closed() => return Err(NotSent::Closed),
+        };
+        self.messages.send((message, permit)).await.map_err(|_| NotSent::Closed)
+    }
+}
+
 impl Sender<Bytes> {
     /// Hands over a message that is its bytes.
     ///

@@ -12,6 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 use super::events::{FeedBody, ReplyBody};
 use super::modern::TalkBody;
 use super::session::Session;
+use super::sse::SseBody;
 use super::unfetched::Unfetched;
 
 /// Any response of the front.
@@ -30,6 +31,8 @@ pub(crate) enum FrontBody {
     Reply(Box<ReplyBody>),
     /// A GET stream.
     Feed(Box<FeedBody>),
+    /// All that is said to a client of the older HTTP+SSE.
+    Sse(Box<SseBody>),
     /// What a modern client is told, as long as it takes.
     Talk(Box<TalkBody>),
 }
@@ -52,6 +55,7 @@ impl Body for FrontBody {
             Self::Large(rest) => Poll::Ready(rest.next_piece()),
             Self::Reply(body) => body.poll_piece(cx),
             Self::Feed(body) => body.poll_piece(cx),
+            Self::Sse(body) => body.poll_piece(cx),
             Self::Talk(body) => body.poll_piece(cx),
         };
         piece.map(|piece| piece.map(|bytes| Ok(Frame::data(bytes))))
@@ -63,7 +67,7 @@ impl Body for FrontBody {
             Self::Whole(bytes) => bytes.is_empty(),
             Self::Large(rest) => rest.len() == 0,
             Self::Reply(body) => body.is_done(),
-            Self::Feed(_) => false,
+            Self::Feed(_) | Self::Sse(_) => false,
             Self::Talk(body) => body.is_done(),
         }
     }
@@ -73,7 +77,7 @@ impl Body for FrontBody {
             Self::Empty => SizeHint::with_exact(0),
             Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Self::Large(rest) => SizeHint::with_exact(rest.len() as u64),
-            Self::Reply(_) | Self::Feed(_) | Self::Talk(_) => SizeHint::default(),
+            Self::Reply(_) | Self::Feed(_) | Self::Sse(_) | Self::Talk(_) => SizeHint::default(),
         }
     }
 }

@@ -77,6 +77,15 @@ pub(crate) fn write_unnumbered(out: &mut BytesMut, message: &[u8]) {
     write_message(out, message);
 }
 
+/// Writes one message as the older HTTP+SSE has it: with the name of the event.
+pub(crate) fn write_named(out: &mut BytesMut, name: &str, message: &[u8]) {
+    out.reserve(message.len() + 32);
+    out.extend_from_slice(b"event: ");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\n");
+    write_message(out, message);
+}
+
 /// Writes the event that begins a stream and carries nothing but where to resume it.
 pub(crate) fn write_priming(out: &mut BytesMut, id: EventId) {
     out.extend_from_slice(b"retry: ");

@@ -71,7 +71,8 @@ pub(crate) async fn several(session: &Arc<Session>, messages: Vec<Envelope>) -> 
     stream(session, sources, held)
 }
 
-fn send(session: &Arc<Session>, message: Envelope) -> Source {
+/// Sends one request to the backend.
+pub(crate) fn send(session: &Arc<Session>, message: Envelope) -> Source {
     let operation = Operation::begin(session.face(), message.method(), session.version());
     let operation = operation.of_tool(session.route().tool_label(&message));
     let (message, trace) =

@@ -66,7 +66,8 @@ async fn open(
     Err(busy().retry_after(Duration::from_secs(1)))
 }
 
-async fn ask(session: &Session, from: Option<EventId>) -> Result<Result<FeedBody, NotKept>, ()> {
+/// Opens a stream at the session's actor; an error if that is not there now.
+pub(crate) async fn ask(session: &Session, from: Option<EventId>) -> Result<Result<FeedBody, NotKept>, ()> {
     let (reply, opened) = oneshot::channel();
     session.send(SessionMsg::Open(OpenFeed { from, reply }));
     match timeout(PATIENCE, opened).await {

@@ -35,6 +35,12 @@ impl Inbound<'_> {
         };
         let session = name.to_str().ok().and_then(|name| self.front.sessions.table().get(name));
         let session = session.ok_or_else(Rejection::no_such_session)?;
+        self.check_session(&session, id)?;
+        Ok(session)
+    }
+
+    /// Whether a session can be used for this request, whatever has named it.
+    pub(crate) fn check_session(&self, session: &Session, id: Option<&[u8]>) -> Result<(), Rejection> {
         if session.principal() != &*self.principal {
             count_auth_failure(FOREIGN_SESSION);
             return Err(Rejection::no_such_session());
@@ -44,12 +50,12 @@ impl Inbound<'_> {
         }
         if let Some(cause) = session.route().ended() {
             // Whoever ended it tells the session as well, but a client may be faster.
-            self.front.sessions.end(&session, cause);
+            self.front.sessions.end(session, cause);
             return Err(Rejection::no_such_session());
         }
-        self.check_version(&session, id)?;
+        self.check_version(session, id)?;
         session.touch();
-        Ok(session)
+        Ok(())
     }
 
     /// Refuses what would be new work, once the service is ending.

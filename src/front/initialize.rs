@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 use mcpvisor_actors::message::Envelope;
 use mcpvisor_actors::{EndCause, Overload, Refusal, SessionRecord};
@@ -18,15 +19,35 @@ use crate::telemetry::traces::RequestTrace;
 /// When it may be worth trying again where there are too many sessions: some end all the time.
 const SESSIONS_RETRY: Duration = Duration::from_secs(10);
 
+/// What became of an `initialize`.
+pub(crate) struct Opened {
+    /// The answer, with the client's id.
+    pub(crate) answer: Bytes,
+    /// `None`: it is an error.
+    pub(crate) session: Option<Arc<Session>>,
+}
+
 /// Launches the backend for a new session and answers with what it says. A session id that the client
 /// may still have is no obstacle: a client that starts anew must always be able to.
 pub(crate) async fn initialize(inbound: Inbound<'_>, message: Envelope) -> Result<HttpResponse, Rejection> {
+    let opened = open(&inbound, &message).await?;
+    let mut response = body::json(StatusCode::OK, opened.answer);
+    if let Some(session) = opened.session {
+        let id = message.id().unwrap_or(b"null");
+        let name = HeaderValue::from_str(session.id()).map_err(|_| internal(id))?;
+        response.headers_mut().insert(SESSION_HEADER, name);
+    }
+    Ok(response)
+}
+
+/// The same, however the client is answered.
+pub(crate) async fn open(inbound: &Inbound<'_>, message: &Envelope) -> Result<Opened, Rejection> {
     let id = message.id_bytes().unwrap_or_default();
     let mut operation = Operation::begin(&inbound.face, Some("initialize"), Version::Other);
-    let opening = Opening::begin(&inbound, &message).await?;
+    let opening = Opening::begin(inbound, message).await?;
     // What the client opens with is replayed as it is for as long as its session lasts: it names no request.
     let (_, trace) =
-        RequestTrace::begin(message, opening.session.route().key(), Version::Other.as_str(), None);
+        RequestTrace::begin(message.clone(), opening.session.route().key(), Version::Other.as_str(), None);
     operation = operation.traced(trace);
     let attached = opening.session.route().attach().await;
     let (answer, accepted) = match attached {
@@ -36,17 +57,15 @@ pub(crate) async fn initialize(inbound: Inbound<'_>, message: Envelope) -> Resul
         }
         Err(refusal) => {
             operation.finish(Some(&Err(refusal.clone())));
-            return Ok(body::json(StatusCode::OK, refusal.to_message(Some(&id))));
+            return Ok(Opened { answer: refusal.to_message(Some(&id)), session: None });
         }
     };
-    let mut response = body::json(StatusCode::OK, answer.clone());
+    let session = accepted.then(|| opening.session.clone());
     if accepted {
-        let name = HeaderValue::from_str(opening.session.id()).map_err(|_| internal(&id))?;
-        response.headers_mut().insert(SESSION_HEADER, name);
         operation.speaks(opening.accept());
     }
-    operation.finish(Some(&Ok(answer)));
-    Ok(response)
+    operation.finish(Some(&Ok(answer.clone())));
+    Ok(Opened { answer, session })
 }
 
 /// A session that is being made. Dropped before it was accepted (an error, or a client that has gone),

@@ -16,12 +16,20 @@ use super::rejection::{INVALID_REQUEST, PARSE_ERROR, Rejection};
 use super::{media, modern};
 use crate::telemetry::traces;
 
+/// Reads a body of which nothing but JSON is expected, as all bodies are.
+pub(crate) async fn read_any<B>(inbound: &Inbound<'_>, body: B) -> Result<Bytes, Rejection>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    read(inbound, body, false).await
+}
+
 /// Answers a POST. The order of the checks is that of `protocol.md`, "The way in".
 pub(crate) async fn post<B>(inbound: Inbound<'_>, body: B) -> Result<HttpResponse, Rejection>
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    let bytes = read(&inbound, body).await?;
+    let bytes = read(&inbound, body, true).await?;
     if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
         return batch::batch(inbound, &bytes).await;
     }
@@ -52,8 +60,8 @@ async fn legacy(inbound: Inbound<'_>, message: Envelope) -> Result<HttpResponse,
     exchange::one(&session, message, media::prefers_stream(inbound.headers)).await
 }
 
-/// Reads the body, once everything is right that can be seen without it.
-async fn read<B>(inbound: &Inbound<'_>, body: B) -> Result<Bytes, Rejection>
+/// Reads the body, once everything is right that can be seen without it. `answers`: the response is the answer.
+async fn read<B>(inbound: &Inbound<'_>, body: B, answers: bool) -> Result<Bytes, Rejection>
 where
     B: Body<Data = Bytes> + Unpin,
 {
@@ -69,7 +77,8 @@ where
         }
         return Err(unreadable(Unreadable::TooLong, limit));
     }
-    if !media::accepts(headers, media::JSON) || !media::accepts(headers, media::EVENT_STREAM) {
+    let takes = |media| !answers || media::accepts(headers, media);
+    if !takes(media::JSON) || !takes(media::EVENT_STREAM) {
         let text = "Accept must cover application/json and text/event-stream: the answer may be either";
         return Err(Rejection::new(StatusCode::NOT_ACCEPTABLE, INVALID_REQUEST, text));
     }

@@ -78,6 +78,11 @@ impl Rejection {
         self
     }
 
+    /// What it says, as a message.
+    pub(crate) fn into_message(self) -> Bytes {
+        self.body
+    }
+
     /// The response.
     pub(crate) fn into_response(self) -> HttpResponse {
         let mut response = body::json(self.status, self.body);

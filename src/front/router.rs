@@ -10,7 +10,7 @@ use super::body::{self, HttpResponse};
 use super::gate::Refused;
 use super::inbound::{Inbound, SESSION_HEADER};
 use super::rejection::{INVALID_REQUEST, Rejection};
-use super::{Front, era, feed, health, measure, post};
+use super::{Front, era, feed, health, measure, post, sse};
 
 /// What a path leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +19,10 @@ enum Target<'a> {
     Backend(&'a str),
     /// `/mcp`
     Unified,
+    /// `/sse/{backend}`
+    Sse(&'a str),
+    /// `/message/{backend}`
+    SseMessage(&'a str),
     Health,
     Live,
     Ready,
@@ -31,6 +35,13 @@ impl<'a> Target<'a> {
         let path = path.strip_suffix('/').unwrap_or(path);
         if let Some(name) = path.strip_prefix("/mcp/") {
             return if name.is_empty() || name.contains('/') { Self::Nothing } else { Self::Backend(name) };
+        }
+        let named = |name: &'a str| (!name.is_empty() && !name.contains('/')).then_some(name);
+        if let Some(name) = path.strip_prefix("/sse/").and_then(named) {
+            return Self::Sse(name);
+        }
+        if let Some(name) = path.strip_prefix("/message/").and_then(named) {
+            return Self::SseMessage(name);
         }
         match path {
             "/mcp" => Self::Unified,
@@ -47,6 +58,8 @@ impl<'a> Target<'a> {
         match self {
             Self::Backend(_) => "mcp",
             Self::Unified => "mcp_unified",
+            Self::Sse(_) => "sse",
+            Self::SseMessage(_) => "sse_message",
             Self::Health => "health",
             Self::Live => "livez",
             Self::Ready => "readyz",
@@ -59,7 +72,8 @@ impl<'a> Target<'a> {
     fn methods(self) -> &'static str {
         match self {
             Self::Backend(_) | Self::Unified => "GET, POST, DELETE, OPTIONS",
-            Self::Close => "POST, OPTIONS",
+            Self::Sse(_) => "GET, OPTIONS",
+            Self::Close | Self::SseMessage(_) => "POST, OPTIONS",
             Self::Health | Self::Live | Self::Ready | Self::Nothing => "GET, HEAD, OPTIONS",
         }
     }
@@ -96,6 +110,10 @@ impl Front {
         let reads = matches!(parts.method, Method::GET | Method::HEAD);
         match target {
             Target::Backend(name) => self.backend(parts, body, name).await,
+            Target::Sse(name) if parts.method == Method::GET => sse::get(self.inbound(parts, name)?).await,
+            Target::SseMessage(name) if parts.method == Method::POST => {
+                sse::post(self.inbound(parts, name)?, parts.uri.query(), body).await
+            }
             Target::Unified => {
                 self.principal(&parts.headers)?;
                 Err(self.no_unified_endpoint())
@@ -115,10 +133,7 @@ impl Front {
         body: Incoming,
         name: &str,
     ) -> Result<HttpResponse, Rejection> {
-        let principal = self.principal(&parts.headers)?;
-        let face = self.rules.load().faces.get(name).cloned();
-        let face = face.ok_or_else(|| self.no_such_backend(name))?;
-        let inbound = Inbound { front: self, face, principal, headers: &parts.headers };
+        let inbound = self.inbound(parts, name)?;
         let without_sessions = era::is_modern(&parts.headers);
         match parts.method {
             Method::GET | Method::DELETE if without_sessions => Err(no_session_to_use()),
@@ -127,6 +142,13 @@ impl Front {
             Method::DELETE => feed::delete(&inbound),
             _ => Err(wrong_method(Target::Backend(name))),
         }
+    }
+
+    fn inbound<'a>(&'a self, parts: &'a http::request::Parts, name: &str) -> Result<Inbound<'a>, Rejection> {
+        let principal = self.principal(&parts.headers)?;
+        let face = self.rules.load().faces.get(name).cloned();
+        let face = face.ok_or_else(|| self.no_such_backend(name))?;
+        Ok(Inbound { front: self, face, principal, headers: &parts.headers })
     }
 
     fn no_such_backend(&self, name: &str) -> Rejection {
@@ -157,7 +179,7 @@ fn no_session_to_use() -> Rejection {
 }
 
 fn nothing_here() -> HttpResponse {
-    let text = "nothing is here: MCP is at /mcp/{backend}, besides /health, /livez, /readyz and POST /close";
+    let text = "nothing is here: MCP is at /mcp/{backend} (HTTP+SSE: /sse/{backend}), besides /health, /livez, /readyz and POST /close";
     body::json(StatusCode::NOT_FOUND, json!({ "error": text }).to_string())
 }
 
@@ -226,6 +248,9 @@ mod tests {
             ("/mcp", Target::Unified),
             ("/mcp/", Target::Unified),
             ("/mcp/demo/x", Target::Nothing),
+            ("/sse/demo", Target::Sse("demo")),
+            ("/message/demo", Target::SseMessage("demo")),
+            ("/sse", Target::Nothing),
             ("/mcpx", Target::Nothing),
             ("/", Target::Nothing),
             ("/health", Target::Health),

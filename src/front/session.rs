@@ -28,7 +28,7 @@ use super::face::Face;
 use super::version::Version;
 
 /// What may be on its way to one reader; a reader that is further behind is cut off.
-const FEED: byte_channel::Bounds = byte_channel::Bounds { messages: 256, bytes: 8 << 20 };
+pub(crate) const FEED: byte_channel::Bounds = byte_channel::Bounds { messages: 256, bytes: 8 << 20 };
 
 /// One session. The fast path (a request and its answer) touches nothing else.
 pub(crate) struct Session {

@@ -124,6 +124,22 @@ impl Reply {
         soon("a message", self.message_patiently()).await
     }
 
+    /// The next event as it came, without its empty line; `None` at the end.
+    pub async fn raw_event(&mut self) -> Option<String> {
+        let event = async {
+            loop {
+                if let Some(end) = self.read.windows(2).position(|pair| pair == b"\n\n") {
+                    let event = self.read.split_to(end + 2);
+                    return Some(String::from_utf8(event[..end].to_vec()).unwrap());
+                }
+                if !self.more().await {
+                    return None;
+                }
+            }
+        };
+        soon("an event", event).await
+    }
+
     /// A message, if one comes within that time.
     pub async fn message_within(&mut self, time: Duration) -> Option<Value> {
         tokio::time::timeout(time, self.message_patiently()).await.ok().flatten()

@@ -92,6 +92,15 @@ impl FeedBody {
         self.keep_alive.poll(cx).map(Some)
     }
 
+    /// The next message, for another form than that of [`FeedBody::poll_piece`].
+    pub(crate) fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        self.poll_event(cx).map(|event| {
+            let (sequence, message) = event?;
+            self.after = sequence;
+            Some(message)
+        })
+    }
+
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Numbered>> {
         match self.backlog.pop_front() {
             Some(event) => Poll::Ready(Some(event)),

@@ -5,8 +5,10 @@ use mcpvisor_actors::metrics::{
     TRANSPORT, VERSION, Values,
 };
 
-const ROUTE: Label =
-    Label::of("route", &["mcp", "mcp_unified", "health", "livez", "readyz", "close", "other"]);
+const ROUTE: Label = Label::of(
+    "route",
+    &["mcp", "mcp_unified", "sse", "sse_message", "health", "livez", "readyz", "close", "other"],
+);
 const CODE: Label = Label { name: "code", values: Values::Bounded("HTTP status codes") };
 const STREAM: Label = Label::of("kind", &["get", "post", "listen"]);
 const KIND: Label = Label::of("kind", KINDS);

@@ -5,6 +5,7 @@ import { basics } from './typescript/basics.mjs';
 import { everything } from './typescript/everything.mjs';
 import { launched } from './typescript/launched.mjs';
 import { lifecycle } from './typescript/lifecycle.mjs';
+import { oldTransport } from './typescript/old_transport.mjs';
 import { sessions } from './typescript/sessions.mjs';
 import { load } from './world.mjs';
 
@@ -14,7 +15,7 @@ const types = load('@modelcontextprotocol/sdk/types.js');
 
 const report = new Report('typescript-v1');
 const sdk = { Client, Transport: StreamableHTTPClientTransport, types };
-await Promise.all([basics(report, sdk), everything(report, sdk), lifecycle(report, sdk), launched(report, sdk)]);
+await Promise.all([basics(report, sdk), everything(report, sdk), lifecycle(report, sdk), launched(report, sdk), oldTransport(report, sdk)]);
 // By itself: it takes times.
 await sessions(report, sdk);
 report.end();
