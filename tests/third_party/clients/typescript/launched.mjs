@@ -24,7 +24,8 @@ export async function launched(report, { Client, types }) {
     const steps = [];
     const call = { name: 'trigger-long-running-operation', arguments: { duration: 1, steps: 4 } };
     await client.callTool(call, undefined, { onprogress: (step) => steps.push(step.progress) });
-    // Over stdio this SDK drops a notification that it reads together with the answer: the last one may be missing.
+    // This SDK forgets who waits for progress as soon as it reads the answer, before it has handed on what it read with it: where both come
+    // in one piece, as over stdio, the last step may be missing.
     expectEqual(steps.slice(0, 3), [1, 2, 3], 'the steps');
     const { tools } = await client.listTools();
     expect(tools.some((tool) => tool.name === 'trigger-elicitation-request'), 'the tool that asks is missing');

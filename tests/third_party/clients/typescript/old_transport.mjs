@@ -13,9 +13,11 @@ export async function oldTransport(report, { Client }) {
     expectEqual(client.getServerVersion()?.name, 'mcp-servers/everything', 'serverInfo.name');
     expect((await client.listTools()).tools.length > 5, 'there are few tools');
     const steps = [];
-    const call = { name: 'trigger-long-running-operation', arguments: { duration: 1, steps: 3 } };
+    const call = { name: 'trigger-long-running-operation', arguments: { duration: 1, steps: 4 } };
     textOf(await client.callTool(call, undefined, { onprogress: (step) => steps.push(step.progress) }));
-    expectEqual(steps, [1, 2, 3], 'the steps');
+    // This SDK forgets who waits for progress as soon as it reads the answer, before it has handed on what it read with it: where both come
+    // in one piece, as over a transport with one stream, the last step may be missing.
+    expectEqual(steps.slice(0, 3), [1, 2, 3], 'the steps');
     await client.close();
   });
 }
