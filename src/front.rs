@@ -31,6 +31,7 @@ mod rules;
 mod session;
 mod sse;
 mod unfetched;
+pub(crate) mod unified;
 mod version;
 
 use std::sync::atomic::{AtomicU8, Ordering::SeqCst};

@@ -76,9 +76,9 @@ async fn an_unknown_backend_is_404_and_the_nearest_name_is_given() {
             Ask::new(method, "/mcp/alhpa").header("accept", "text/event-stream").send(&service.main).await;
         assert_eq!(reply.status, 404, "{method}");
     }
-    let unified = Ask::mcp("/mcp", initialize).send(&service.main).await;
-    assert_eq!(unified.status, 404);
-    assert!(unified.text().await.contains("alpha, beta"), "it says what there is");
+    let group = Ask::mcp("/mcp/group/all", initialize).send(&service.main).await;
+    assert_eq!(group.status, 404);
+    assert!(group.text().await.contains("there are no groups"), "it says what there is");
     nothing_was_lost(service, client).await;
 }
 

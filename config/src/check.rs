@@ -97,7 +97,18 @@ impl Checks<'_> {
             if config.backends.contains_key(name) {
                 self.fault(&at, &[], "a backend has this name already", "give the group another name");
             }
+            if members.is_empty() {
+                self.fault(&at, &[], "an empty group has nothing to serve", "name backends, or remove it");
+            }
             for (index, member) in members.iter().enumerate() {
+                if members.iter().take(index).any(|earlier| earlier == member) {
+                    self.fault(
+                        &at.index(index),
+                        &[],
+                        format!("`{member}` stands there twice"),
+                        "name it once",
+                    );
+                }
                 let known = config.backends.keys().map(String::as_str);
                 // Not `known`: a backend that could not be read exists all the same.
                 if !(self.user_set)(&KeyPath::of(&["backends", member])) {

@@ -82,11 +82,11 @@ pub fn load(request: LoadRequest) -> Result<Loaded, ConfigErrors> {
     let resolve = Resolve { merged: &merged, request: &request, secrets, user_set: &user_set };
     let (config, mistyped) = resolve.config();
     unreadable.extend(mistyped.iter().cloned());
-    let (refused, remarks) = not_yet(&config);
+    let refused = not_yet(&config);
     let wrong = check(&config, &unreadable, &user_set);
     let faults = mistyped.into_iter().chain(wrong).chain(refused);
     found.add_later(faults.map(|fault| layers.problem(fault)));
-    found.notes.extend(remarks.into_iter().chain(said(&config, &user_set)).map(|remark| layers.note(remark)));
+    found.notes.extend(said(&config, &user_set).into_iter().map(|remark| layers.note(remark)));
     if found.problems.is_empty() {
         let sources = sources.iter().map(|source| source.name().to_owned()).collect();
         return Ok(Loaded { config, sources, notes: found.notes });

@@ -50,6 +50,12 @@ fn text(settings: &Settings, addresses: &Addresses, program: &str, alone: bool) 
         count if count > LISTED => line("", &format!("… and {} more", count - LISTED)),
         _ => {}
     }
+    if settings.config.gateway.unified && backends.len() > 1 {
+        line("", &format!("http://{main}/mcp  (all of them as one)"));
+    }
+    for (name, members) in &settings.config.groups {
+        line("", &format!("http://{main}/mcp/group/{name}  ({})", members.join(", ")));
+    }
     line("admin", &format!("http://{admin}/metrics and /api/v1/connections"));
     for (index, source) in settings.sources.iter().enumerate() {
         let name =
@@ -151,5 +157,14 @@ mod tests {
             said.contains("http://127.0.0.1:18080/mcp/a  (/bin/a)") && !said.contains("s3cret"),
             "{said}"
         );
+        assert!(said.contains("http://127.0.0.1:18080/mcp  (all of them as one)"), "{said}");
+    }
+
+    #[test]
+    fn groups_are_shown_and_one_backend_is_not_shown_twice() {
+        let toml = "[groups]\nmine = [\"a\"]\n[backends.a]\ncommand = \"/bin/a\"\n";
+        let said = text(&settings(toml, false), &addresses(), "mcpvisor", false);
+        assert!(said.contains("http://127.0.0.1:18080/mcp/group/mine  (a)"), "{said}");
+        assert!(!said.contains("as one"), "{said}");
     }
 }

@@ -30,9 +30,9 @@ pub(crate) async fn batch(inbound: Inbound<'_>, bytes: &Bytes) -> Result<HttpRes
     // In the order they came, as far as order means anything: what is no request may belong to one.
     for message in others {
         if message.is_answer() {
-            session.route().respond(message);
+            session.respond(message);
         } else {
-            session.route().notify(message);
+            session.notify(message);
         }
     }
     if requests.is_empty() {

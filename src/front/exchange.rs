@@ -18,7 +18,7 @@ use super::body::{self, FrontBody, HttpResponse};
 use super::events::{ReplyBody, Source};
 use super::measure::Operation;
 use super::rejection::Rejection;
-use super::session::{Session, SessionMsg};
+use super::session::{Session, SessionMsg, Way};
 use super::unfetched;
 use crate::telemetry::traces::RequestTrace;
 
@@ -73,20 +73,24 @@ pub(crate) async fn several(session: &Arc<Session>, messages: Vec<Envelope>) -> 
 
 /// Sends one request to the backend.
 pub(crate) fn send(session: &Arc<Session>, message: Envelope) -> Source {
+    let route = match session.way() {
+        Way::One(route) => route,
+        Way::Many(hub) => return hub.send(session, message),
+    };
     let operation = Operation::begin(session.face(), message.method(), session.version());
-    let operation = operation.of_tool(session.route().tool_label(&message));
+    let operation = operation.of_tool(route.tool_label(&message));
     let (message, trace) =
-        RequestTrace::begin(message, session.route().key(), session.version().as_str(), Some(session.face()));
+        RequestTrace::begin(message, route.key(), session.version().as_str(), Some(session.face()));
     let operation = operation.traced(trace);
     let id = message.id_bytes().unwrap_or_else(|| Bytes::from_static(b"null"));
     let exchange = match unfetched::refusal(session) {
-        None => session.route().request(message),
+        None => route.request(message),
         Some(refusal) => refused(refusal),
     };
     Source::new(exchange, id, operation, Some(session.begin_use()))
 }
 
-fn refused(refusal: Refusal) -> oneshot::Receiver<Exchange> {
+pub(crate) fn refused(refusal: Refusal) -> oneshot::Receiver<Exchange> {
     let (reply, exchange) = oneshot::channel();
     let _ = reply.send(Exchange::Answer(Err(refusal)));
     exchange

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use mcpvisor_actors::metrics::{Counters, Gauges, histogram_of};
-use mcpvisor_config::{Backend, Config, Transport};
+use mcpvisor_config::{Backend, Config, Limits, Timeouts, Transport};
 use metrics::{Counter, Gauge, Histogram};
+use serde_json::Value;
 
 use super::session::Bounds;
 use crate::telemetry::catalogue::{REQUEST_ERRORS, SERVER_SESSION, SESSIONS, STREAM_OVERFLOWS, STREAMS_OPEN};
@@ -29,6 +30,10 @@ pub(crate) struct Face {
     pub(crate) streams_listen: Gauge,
     pub(crate) overflows: Counter,
     pub(crate) errors: Counters,
+    /// What it last said of itself to a client of any session; `None`: nothing since it was configured.
+    pub(crate) said: ArcSwapOption<Value>,
+    /// Milliseconds that one of its lists has taken, where that was too long.
+    slowest: AtomicU64,
 }
 
 /// What is configured of it.
@@ -51,13 +56,14 @@ pub(crate) struct Faces {
 }
 
 impl Face {
-    fn new(backend: &Backend) -> Self {
+    /// Of a backend, or of several as one, under a name that no backend has.
+    pub(crate) fn new(name: &str, settings: FaceSettings) -> Self {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
-        let name: Arc<str> = backend.name.as_str().into();
+        let name: Arc<str> = name.into();
         let streams = Gauges::new(&STREAMS_OPEN, Some(&name));
         Self {
             index: NEXT.fetch_add(1, Relaxed),
-            settings: ArcSwap::from_pointee(FaceSettings::of(backend)),
+            settings: ArcSwap::from_pointee(settings),
             sessions: Gauges::new(&SESSIONS, Some(&name)).get(&[]),
             session_duration: histogram_of(&SERVER_SESSION, Some(&name)),
             streams_get: streams.get(&["get"]),
@@ -65,8 +71,26 @@ impl Face {
             streams_listen: streams.get(&["listen"]),
             overflows: Counters::new(&STREAM_OVERFLOWS, Some(&name)).get(&[]),
             errors: Counters::new(&REQUEST_ERRORS, Some(&name)),
+            said: ArcSwapOption::empty(),
+            slowest: AtomicU64::new(0),
             name,
         }
+    }
+
+    /// They are others from now on.
+    pub(crate) fn set(&self, settings: FaceSettings) {
+        self.settings.store(Arc::new(settings));
+    }
+
+    /// How long a list of several backends waits for this one: `least`, or longer where it was seen to be slower. A list that
+    /// always came without it would be of no use.
+    pub(crate) fn patience(&self, least: Duration) -> Duration {
+        least.max(2 * Duration::from_millis(self.slowest.load(Relaxed)))
+    }
+
+    /// One of its lists has come too late, after this time.
+    pub(crate) fn was_slow(&self, took: Duration) {
+        self.slowest.fetch_max(u64::try_from(took.as_millis()).unwrap_or(u64::MAX / 4), Relaxed);
     }
 
     /// As they are now.
@@ -76,19 +100,26 @@ impl Face {
 }
 
 impl FaceSettings {
+    /// Of several backends as one: what holds where none says otherwise.
+    pub(crate) fn general(config: &Config) -> Self {
+        Self::with(&config.limits, &config.timeouts, "pipe")
+    }
+
     fn of(backend: &Backend) -> Self {
+        let transport = match backend.transport {
+            Transport::Http { .. } => "tcp",
+            Transport::Stdio { .. } => "pipe",
+        };
+        Self::with(&backend.limits, &backend.timeouts, transport)
+    }
+
+    fn with(limits: &Limits, timeouts: &Timeouts, transport: &'static str) -> Self {
         Self {
-            max_body_bytes: backend.limits.max_body_bytes,
-            transport: match backend.transport {
-                Transport::Http { .. } => "tcp",
-                Transport::Stdio { .. } => "pipe",
-            },
-            max_unfetched: backend.limits.max_message_bytes.saturating_mul(UNFETCHED),
-            keep_alive: backend.timeouts.sse_keepalive.max(Duration::from_millis(10)),
-            replay_bounds: Bounds {
-                events: backend.limits.replay_events,
-                bytes: backend.limits.replay_bytes,
-            },
+            transport,
+            max_body_bytes: limits.max_body_bytes,
+            max_unfetched: limits.max_message_bytes.saturating_mul(UNFETCHED),
+            keep_alive: timeouts.sse_keepalive.max(Duration::from_millis(10)),
+            replay_bounds: Bounds { events: limits.replay_events, bytes: limits.replay_bytes },
         }
     }
 }
@@ -104,8 +135,11 @@ impl Faces {
         gone.extend(self.served.iter().map(|(name, face)| (name.clone(), face.clone())));
         let mut served = HashMap::new();
         for backend in config.backends.values().filter(|backend| !backend.disabled) {
-            let face = gone.remove(&backend.name).unwrap_or_else(|| Arc::new(Face::new(backend)));
-            face.settings.store(Arc::new(FaceSettings::of(backend)));
+            let face = gone.remove(&backend.name);
+            let settings = FaceSettings::of(backend);
+            let face = face.unwrap_or_else(|| Arc::new(Face::new(&backend.name, settings)));
+            face.said.store(None);
+            face.set(settings);
             served.insert(backend.name.clone(), face);
         }
         Self { served, gone }

@@ -44,7 +44,7 @@ pub(crate) fn delete(inbound: &Inbound<'_>) -> Result<HttpResponse, Rejection> {
     let session = inbound.session(None)?;
     let removed = inbound.front.sessions.table().remove(session.id(), EndCause::Delete);
     let session = removed.ok_or_else(Rejection::no_such_session)?;
-    session.route().end(EndCause::Delete);
+    session.let_go(EndCause::Delete);
     session.send(SessionMsg::End);
     Ok(body::empty(StatusCode::NO_CONTENT))
 }

@@ -10,6 +10,7 @@ use super::face::Face;
 use super::measure::{FOREIGN_SESSION, count_auth_failure, count_refusal};
 use super::rejection::Rejection;
 use super::session::Session;
+use super::unified::Set;
 use super::version::unknown_version;
 
 /// Names the session of a request.
@@ -17,8 +18,10 @@ pub(crate) const SESSION_HEADER: HeaderName = HeaderName::from_static("mcp-sessi
 
 /// See the module.
 pub(crate) struct Inbound<'a> {
-    pub(crate) front: &'a Front,
+    pub(crate) front: &'a Arc<Front>,
     pub(crate) face: Arc<Face>,
+    /// Several backends as one; `face` is then theirs together.
+    pub(crate) set: Option<Arc<Set>>,
     pub(crate) principal: Arc<str>,
     pub(crate) headers: &'a HeaderMap,
 }
@@ -48,7 +51,7 @@ impl Inbound<'_> {
         if session.face().name != self.face.name {
             return Err(Rejection::no_such_session());
         }
-        if let Some(cause) = session.route().ended() {
+        if let Some(cause) = session.ended() {
             // Whoever ended it tells the session as well, but a client may be faster.
             self.front.sessions.end(session, cause);
             return Err(Rejection::no_such_session());

@@ -12,7 +12,8 @@ use super::body::{self, HttpResponse};
 use super::inbound::{Inbound, SESSION_HEADER};
 use super::measure::{Operation, count_refusal};
 use super::rejection::{INTERNAL_ERROR, Rejection};
-use super::session::{Mailbox, Room, Session, SessionMsg, Sessions, Sink};
+use super::session::{Mailbox, Room, Session, SessionMsg, Sessions, Sink, Way};
+use super::unified;
 use super::version::Version;
 use crate::telemetry::traces::RequestTrace;
 
@@ -43,14 +44,23 @@ pub(crate) async fn initialize(inbound: Inbound<'_>, message: Envelope) -> Resul
 /// The same, however the client is answered.
 pub(crate) async fn open(inbound: &Inbound<'_>, message: &Envelope) -> Result<Opened, Rejection> {
     let id = message.id_bytes().unwrap_or_default();
+    if let Some(set) = inbound.set.clone() {
+        return unified::initialize(inbound, &set, message, &id).await;
+    }
     let mut operation = Operation::begin(&inbound.face, Some("initialize"), Version::Other);
-    let opening = Opening::begin(inbound, message).await?;
+    let mut route = None;
+    let opening = Opening::begin(inbound, Some(&id), |name, mailbox| {
+        let record = SessionRecord::new(&*inbound.principal, message.bytes().clone());
+        let sink = Box::new(Sink(mailbox.clone()));
+        let own = inbound.front.launcher.route(&inbound.face.name, name, record, sink)?;
+        Ok(Way::One(route.insert(own).clone()))
+    });
+    let opening = opening.await?;
+    let Some(route) = route else { return Err(internal(&id)) };
     // What the client opens with is replayed as it is for as long as its session lasts: it names no request.
-    let (_, trace) =
-        RequestTrace::begin(message.clone(), opening.session.route().key(), Version::Other.as_str(), None);
+    let (_, trace) = RequestTrace::begin(message.clone(), route.key(), Version::Other.as_str(), None);
     operation = operation.traced(trace);
-    let attached = opening.session.route().attach().await;
-    let (answer, accepted) = match attached {
+    let (answer, accepted) = match route.attach().await {
         Ok(attached) => {
             let answer = Envelope::parse(attached.answer.clone()).map(|answer| answer.with_id(&id));
             (answer.unwrap_or(attached.answer), attached.accepted)
@@ -62,7 +72,8 @@ pub(crate) async fn open(inbound: &Inbound<'_>, message: &Envelope) -> Result<Op
     };
     let session = accepted.then(|| opening.session.clone());
     if accepted {
-        operation.speaks(opening.accept());
+        let version = route.record().protocol_version();
+        operation.speaks(opening.accept(&version.unwrap_or_default()));
     }
     operation.finish(Some(&Ok(answer.clone())));
     Ok(Opened { answer, session })
@@ -70,26 +81,28 @@ pub(crate) async fn open(inbound: &Inbound<'_>, message: &Envelope) -> Result<Op
 
 /// A session that is being made. Dropped before it was accepted (an error, or a client that has gone),
 /// it leaves nothing behind.
-struct Opening<'a> {
+pub(crate) struct Opening<'a> {
     sessions: &'a Sessions,
-    session: Arc<Session>,
+    pub(crate) session: Arc<Session>,
     /// Given away once the session is accepted.
     room: Option<Room>,
 }
 
 impl<'a> Opening<'a> {
-    async fn begin(inbound: &Inbound<'a>, message: &Envelope) -> Result<Self, Rejection> {
-        let id = message.id();
+    /// One whose requests go the way that is made for it, by its id and its mailbox. `id`: of the request, raw JSON.
+    pub(crate) async fn begin(
+        inbound: &Inbound<'a>,
+        id: Option<&[u8]>,
+        way: impl FnOnce(&Arc<str>, &Arc<Mailbox>) -> Result<Way, Refusal>,
+    ) -> Result<Self, Rejection> {
         let sessions = &inbound.front.sessions;
         let room = sessions.table().room().ok_or_else(|| too_many(inbound, id))?;
         let name: Arc<str> = random_id().ok_or_else(|| internal(id.unwrap_or(b"null")))?.into();
         let mailbox = Arc::new(Mailbox::default());
-        let record = SessionRecord::new(&*inbound.principal, message.bytes().clone());
-        let sink = Box::new(Sink(mailbox.clone()));
-        let route = inbound.front.launcher.route(&inbound.face.name, &name, record, sink);
-        let route = route.map_err(|refusal| Rejection::refused(id, StatusCode::NOT_FOUND, &refusal))?;
+        let way = way(&name, &mailbox);
+        let way = way.map_err(|refusal| Rejection::refused(id, StatusCode::NOT_FOUND, &refusal))?;
         let (principal, face) = (inbound.principal.clone(), inbound.face.clone());
-        let session = Arc::new(Session::new(name, principal, face, route, mailbox));
+        let session = Arc::new(Session::new(name, principal, face, way, mailbox));
         let opening = Self { sessions, session: session.clone(), room: Some(room) };
         if !sessions.spawn(session).await {
             return Err(internal(id.unwrap_or(b"null")));
@@ -98,15 +111,14 @@ impl<'a> Opening<'a> {
     }
 
     /// The session is there from now on; returns the revision that it speaks.
-    fn accept(mut self) -> Version {
-        let version = self.session.route().record().protocol_version();
-        self.session.negotiate(version.as_deref().unwrap_or_default());
+    pub(crate) fn accept(mut self, version: &str) -> Version {
+        self.session.negotiate(version);
         self.session.touch();
         if let Some(room) = self.room.take() {
             self.sessions.table().insert(self.session.clone(), room);
         }
         // Its backend may have ended it again before there was anything in the table to take out.
-        if let Some(cause) = self.session.route().ended() {
+        if let Some(cause) = self.session.ended() {
             self.sessions.end(&self.session, cause);
         }
         self.session.version()
@@ -116,7 +128,7 @@ impl<'a> Opening<'a> {
 impl Drop for Opening<'_> {
     fn drop(&mut self) {
         if self.room.is_some() {
-            self.session.route().end(EndCause::Delete);
+            self.session.let_go(EndCause::Delete);
             self.session.send(SessionMsg::End);
         }
     }
@@ -140,7 +152,7 @@ fn too_many(inbound: &Inbound<'_>, id: Option<&[u8]>) -> Rejection {
     Rejection::refused(id, StatusCode::SERVICE_UNAVAILABLE, &refusal).retry_after(SESSIONS_RETRY)
 }
 
-fn internal(id: &[u8]) -> Rejection {
+pub(crate) fn internal(id: &[u8]) -> Rejection {
     let text = "the session could not be made; please report this";
     Rejection::answering(Some(id), StatusCode::INTERNAL_SERVER_ERROR, INTERNAL_ERROR, text)
 }

@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use http::StatusCode;
 use mcpvisor_actors::message::{Envelope, Kind};
@@ -39,6 +39,8 @@ pub(crate) struct Operation {
     tool: Option<Arc<str>>,
     start: Instant,
     trace: Option<Box<RequestTrace>>,
+    /// Who has worked on it, where that had to be found out.
+    by: Option<Arc<OnceLock<Arc<Face>>>>,
 }
 
 /// Counts a stream for as long as it is open.
@@ -47,12 +49,18 @@ pub(crate) struct OpenStream(Gauge);
 impl Operation {
     pub(crate) fn begin(face: &Arc<Face>, method: Option<&str>, version: Version) -> Self {
         let method = method_label(method.unwrap_or_default());
-        Self { face: face.clone(), method, version, tool: None, start: Instant::now(), trace: None }
+        Self { face: face.clone(), method, version, tool: None, start: Instant::now(), trace: None, by: None }
     }
 
     /// A call of this tool, if its name may be told.
     pub(crate) fn of_tool(mut self, tool: Option<Arc<str>>) -> Self {
         self.tool = tool;
+        self
+    }
+
+    /// Whoever stands there at its end has worked on it.
+    pub(crate) fn by(mut self, whose: Arc<OnceLock<Arc<Face>>>) -> Self {
+        self.by = Some(whose);
         self
     }
 
@@ -69,6 +77,9 @@ impl Operation {
 
     /// The answer is there; `None` = it was lost here.
     pub(crate) fn finish(&mut self, answer: Option<&Answer>) {
+        if let Some(face) = self.by.take().and_then(|by| by.get().cloned()) {
+            self.face = face;
+        }
         let error_type = match answer {
             Some(Ok(answer)) => error_type(answer, self.method),
             Some(Err(refusal)) => {

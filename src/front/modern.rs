@@ -4,7 +4,8 @@
 //! POST -> checks (headers, _meta) -> key (whose connection) -> talk (what is said to the client, to the answer)
 //!                                                              ├─ call     a request, passed as it is
 //!                                                              ├─ bridge   the same, to a backend of the legacy era
-//!                                                              └─ listen   subscriptions/listen
+//!                                                              ├─ listen   subscriptions/listen
+//!                                                              └─ unified  several backends: each of them by one of these
 //! ```
 //! A talk that is dropped before its answer takes the request back: closing the stream is the cancel of this era.
 
@@ -19,6 +20,7 @@ mod mirrored;
 mod own;
 mod params;
 mod talk;
+mod unified;
 
 use http::StatusCode;
 use mcpvisor_actors::message::{Envelope, Kind, client_id};
@@ -30,6 +32,7 @@ use super::media;
 use super::rejection::{INVALID_REQUEST, Rejection};
 pub(crate) use bridge::{Parking, Seal};
 use call::Call;
+pub(crate) use checks::INVALID_PARAMS;
 use meta::Meta;
 use talk::Talk;
 pub(crate) use talk::TalkBody;
@@ -57,12 +60,24 @@ async fn request(inbound: &Inbound<'_>, message: Envelope) -> Result<HttpRespons
         if only { wrong.supporting_only(MODERN_VERSION) } else { wrong }.reject(Some(id))
     })?;
     inbound.check_draining(Some(id))?;
+    let as_stream = media::prefers_stream(inbound.headers);
+    let talk = match &inbound.set {
+        Some(set) => unified::begin(inbound, set, message, meta).await?,
+        None => begin(inbound, message, meta).await?,
+    };
+    Ok(talk::respond(&inbound.face, talk, as_stream).await)
+}
+
+/// To one backend.
+async fn begin(inbound: &Inbound<'_>, message: Envelope, meta: Meta) -> Result<Talk, Rejection> {
+    let (launcher, id) = (&inbound.front.launcher, message.id_bytes());
+    let id = id.as_deref().unwrap_or_default();
     let era = launcher.era(&inbound.face.name).await;
     let era = era.map_err(|refusal| Rejection::refused(Some(id), StatusCode::NOT_FOUND, &refusal))?;
     let gone = |refusal| Rejection::refused(Some(id), StatusCode::NOT_FOUND, &refusal);
     let who = key::Who::of(inbound, &meta, era).map_err(gone)?;
     let listens = message.method() == Some("subscriptions/listen");
-    let talk = match era {
+    Ok(match era {
         // A connection that nobody else uses has nothing to tell of itself.
         _ if listens && who.is_alone => Talk::Listen(listen::quiet(inbound, &message)),
         Era::Legacy if listens => Talk::Listen(listen::bridged(inbound, &who, &message)),
@@ -78,6 +93,5 @@ async fn request(inbound: &Inbound<'_>, message: Envelope) -> Result<HttpRespons
                 Talk::Call(Call::send(&inbound.face, route, message).alone(alone))
             }
         }
-    };
-    Ok(talk::respond(&inbound.face, talk, media::prefers_stream(inbound.headers)).await)
+    })
 }

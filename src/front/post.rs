@@ -45,9 +45,9 @@ async fn legacy(inbound: Inbound<'_>, message: Envelope) -> Result<HttpResponse,
     if message.kind() != Kind::Request {
         let session = inbound.session(None)?;
         if message.is_answer() {
-            session.route().respond(message);
+            session.respond(message);
         } else {
-            session.route().notify(message);
+            session.notify(message);
         }
         return Ok(body::empty(StatusCode::ACCEPTED));
     }

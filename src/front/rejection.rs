@@ -83,6 +83,11 @@ impl Rejection {
         self.body
     }
 
+    /// The same.
+    pub(crate) fn body(&self) -> &Bytes {
+        &self.body
+    }
+
     /// The response.
     pub(crate) fn into_response(self) -> HttpResponse {
         let mut response = body::json(self.status, self.body);

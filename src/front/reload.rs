@@ -6,6 +6,7 @@ use mcpvisor_actors::EndCause;
 use mcpvisor_config::Config;
 
 use super::Front;
+use super::session::Way;
 
 impl Front {
     /// From now on `config` holds: keys, hosts, origins, limits, and which backends there are. The launcher knows it
@@ -19,14 +20,19 @@ impl Front {
         let mut strangers = 0;
         for session in self.sessions.table().all() {
             let cause = match () {
-                () if rules.faces.get(&session.face().name).is_none() => EndCause::Removed,
+                () if !rules.serves(&session.face().name) => EndCause::Removed,
                 () if !rules.auth.knows(session.principal()) => EndCause::Operator,
-                () => continue,
+                () => {
+                    if let Way::Many(hub) = session.way() {
+                        hub.follow();
+                    }
+                    continue;
+                }
             };
             strangers += usize::from(cause == EndCause::Operator);
             // One that has a connection was told by it, which lets it finish what is in flight.
-            if session.route().ended().is_none() {
-                session.route().end(cause);
+            if session.ended().is_none() {
+                session.let_go(cause);
             }
             self.sessions.end(&session, cause);
         }

@@ -1,6 +1,7 @@
 //! From a path and a method to whoever answers; from an answer to its HTTP form.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use hyper::body::Incoming;
@@ -10,7 +11,7 @@ use super::body::{self, HttpResponse};
 use super::gate::Refused;
 use super::inbound::{Inbound, SESSION_HEADER};
 use super::rejection::{INVALID_REQUEST, Rejection};
-use super::{Front, era, feed, health, measure, post, sse};
+use super::{Front, era, feed, health, measure, post, sse, unified};
 
 /// What a path leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +24,8 @@ enum Target<'a> {
     Sse(&'a str),
     /// `/message/{backend}`
     SseMessage(&'a str),
+    /// `/mcp/group/{name}`: no backend has a slash in its name.
+    Group(&'a str),
     Health,
     Live,
     Ready,
@@ -33,6 +36,9 @@ enum Target<'a> {
 impl<'a> Target<'a> {
     fn of(path: &'a str) -> Self {
         let path = path.strip_suffix('/').unwrap_or(path);
+        if let Some(name) = path.strip_prefix("/mcp/group/") {
+            return if name.is_empty() || name.contains('/') { Self::Nothing } else { Self::Group(name) };
+        }
         if let Some(name) = path.strip_prefix("/mcp/") {
             return if name.is_empty() || name.contains('/') { Self::Nothing } else { Self::Backend(name) };
         }
@@ -60,6 +66,7 @@ impl<'a> Target<'a> {
             Self::Unified => "mcp_unified",
             Self::Sse(_) => "sse",
             Self::SseMessage(_) => "sse_message",
+            Self::Group(_) => "mcp_group",
             Self::Health => "health",
             Self::Live => "livez",
             Self::Ready => "readyz",
@@ -71,7 +78,7 @@ impl<'a> Target<'a> {
     /// The methods it knows besides OPTIONS.
     fn methods(self) -> &'static str {
         match self {
-            Self::Backend(_) | Self::Unified => "GET, POST, DELETE, OPTIONS",
+            Self::Backend(_) | Self::Unified | Self::Group(_) => "GET, POST, DELETE, OPTIONS",
             Self::Sse(_) => "GET, OPTIONS",
             Self::Close | Self::SseMessage(_) => "POST, OPTIONS",
             Self::Health | Self::Live | Self::Ready | Self::Nothing => "GET, HEAD, OPTIONS",
@@ -81,7 +88,11 @@ impl<'a> Target<'a> {
 
 impl Front {
     /// Answers one request. Whatever happens, there is an answer.
-    pub(super) async fn respond(&self, request: Request<Incoming>, peer: SocketAddr) -> HttpResponse {
+    pub(super) async fn respond(
+        self: &Arc<Self>,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+    ) -> HttpResponse {
         let (parts, body) = request.into_parts();
         let target = Target::of(parts.uri.path());
         let answered = self.answer(&parts, body, target, peer).await;
@@ -94,7 +105,7 @@ impl Front {
     }
 
     async fn answer(
-        &self,
+        self: &Arc<Self>,
         parts: &http::request::Parts,
         body: Incoming,
         target: Target<'_>,
@@ -114,10 +125,8 @@ impl Front {
             Target::SseMessage(name) if parts.method == Method::POST => {
                 sse::post(self.inbound(parts, name)?, parts.uri.query(), body).await
             }
-            Target::Unified => {
-                self.principal(&parts.headers)?;
-                Err(self.no_unified_endpoint())
-            }
+            Target::Unified => self.several(parts, body, target, unified::ALL).await,
+            Target::Group(name) => self.several(parts, body, target, &unified::group(name)).await,
             Target::Health if reads => Ok(health::health(self).await),
             Target::Live if reads => Ok(health::live(self).await),
             Target::Ready if reads => Ok(health::ready(self).await),
@@ -128,27 +137,40 @@ impl Front {
     }
 
     async fn backend(
-        &self,
+        self: &Arc<Self>,
         parts: &http::request::Parts,
         body: Incoming,
         name: &str,
     ) -> Result<HttpResponse, Rejection> {
         let inbound = self.inbound(parts, name)?;
-        let without_sessions = era::is_modern(&parts.headers);
-        match parts.method {
-            Method::GET | Method::DELETE if without_sessions => Err(no_session_to_use()),
-            Method::POST => post::post(inbound, body).await,
-            Method::GET => feed::get(inbound).await,
-            Method::DELETE => feed::delete(&inbound),
-            _ => Err(wrong_method(Target::Backend(name))),
-        }
+        serve(inbound, &parts.method, body, Target::Backend(name)).await
     }
 
-    fn inbound<'a>(&'a self, parts: &'a http::request::Parts, name: &str) -> Result<Inbound<'a>, Rejection> {
+    /// Several backends as one.
+    async fn several(
+        self: &Arc<Self>,
+        parts: &http::request::Parts,
+        body: Incoming,
+        target: Target<'_>,
+        name: &str,
+    ) -> Result<HttpResponse, Rejection> {
+        let principal = self.principal(&parts.headers)?;
+        let set = self.rules.load().sets.get(name).cloned();
+        let set = set.ok_or_else(|| self.no_such_set(target))?;
+        let (face, headers) = (set.face().clone(), &parts.headers);
+        let inbound = Inbound { front: self, face, set: Some(set), principal, headers };
+        serve(inbound, &parts.method, body, target).await
+    }
+
+    fn inbound<'a>(
+        self: &'a Arc<Self>,
+        parts: &'a http::request::Parts,
+        name: &str,
+    ) -> Result<Inbound<'a>, Rejection> {
         let principal = self.principal(&parts.headers)?;
         let face = self.rules.load().faces.get(name).cloned();
         let face = face.ok_or_else(|| self.no_such_backend(name))?;
-        Ok(Inbound { front: self, face, principal, headers: &parts.headers })
+        Ok(Inbound { front: self, face, set: None, principal, headers: &parts.headers })
     }
 
     fn no_such_backend(&self, name: &str) -> Rejection {
@@ -163,11 +185,36 @@ impl Front {
         }
     }
 
-    fn no_unified_endpoint(&self) -> Rejection {
-        let names = self.rules.load().faces.names();
-        let text =
-            format!("name a backend: POST /mcp/{{backend}}, where backend is one of: {}", names.join(", "));
+    fn no_such_set(&self, target: Target<'_>) -> Rejection {
+        let rules = self.rules.load();
+        let text = match target {
+            Target::Group(name) => match rules.sets.groups() {
+                groups if groups.is_empty() => format!("group '{name}' not found: there are no groups"),
+                groups => format!("group '{name}' not found: groups are {}", groups.join(", ")),
+            },
+            _ => {
+                let names = rules.faces.names().join(", ");
+                format!("gateway.unified is false: POST /mcp/{{backend}}, where backend is one of: {names}")
+            }
+        };
         Rejection::new(StatusCode::NOT_FOUND, INVALID_REQUEST, &text)
+    }
+}
+
+/// Whoever it is for has been found.
+async fn serve(
+    inbound: Inbound<'_>,
+    method: &Method,
+    body: Incoming,
+    target: Target<'_>,
+) -> Result<HttpResponse, Rejection> {
+    let without_sessions = era::is_modern(inbound.headers);
+    match *method {
+        Method::GET | Method::DELETE if without_sessions => Err(no_session_to_use()),
+        Method::POST => post::post(inbound, body).await,
+        Method::GET => feed::get(inbound).await,
+        Method::DELETE => feed::delete(&inbound),
+        _ => Err(wrong_method(target)),
     }
 }
 
@@ -179,7 +226,7 @@ fn no_session_to_use() -> Rejection {
 }
 
 fn nothing_here() -> HttpResponse {
-    let text = "nothing is here: MCP is at /mcp/{backend} (HTTP+SSE: /sse/{backend}), besides /health, /livez, /readyz and POST /close";
+    let text = "nothing is here: MCP is at /mcp and /mcp/{backend} (HTTP+SSE: /sse/{backend}), besides /health, /livez, /readyz and POST /close";
     body::json(StatusCode::NOT_FOUND, json!({ "error": text }).to_string())
 }
 
@@ -247,6 +294,10 @@ mod tests {
             ("/mcp/demo/", Target::Backend("demo")),
             ("/mcp", Target::Unified),
             ("/mcp/", Target::Unified),
+            ("/mcp/group", Target::Backend("group")),
+            ("/mcp/group/", Target::Backend("group")),
+            ("/mcp/group/all", Target::Group("all")),
+            ("/mcp/group/all/x", Target::Nothing),
             ("/mcp/demo/x", Target::Nothing),
             ("/sse/demo", Target::Sse("demo")),
             ("/message/demo", Target::SseMessage("demo")),

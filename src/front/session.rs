@@ -16,7 +16,8 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use mcpvisor_actors::actor::ActorRef;
 use mcpvisor_actors::byte_channel;
-use mcpvisor_actors::{Route, SessionEvent, SessionSink};
+use mcpvisor_actors::message::Envelope;
+use mcpvisor_actors::{EndCause, Route, SessionEvent, SessionSink};
 use tokio::time::Instant;
 
 pub(crate) use actor::{NotKept, OpenFeed, SessionMsg};
@@ -25,6 +26,7 @@ pub(crate) use sessions::Sessions;
 pub(crate) use table::{Room, Table};
 
 use super::face::Face;
+use super::unified::Hub;
 use super::version::Version;
 
 /// What may be on its way to one reader; a reader that is further behind is cut off.
@@ -35,7 +37,7 @@ pub(crate) struct Session {
     id: Arc<str>,
     principal: Arc<str>,
     face: Arc<Face>,
-    route: Route,
+    way: Way,
     mailbox: Arc<Mailbox>,
     negotiated: OnceLock<(Version, Box<str>)>,
     opened: Instant,
@@ -51,6 +53,14 @@ pub(crate) struct Session {
     unfetched: AtomicUsize,
 }
 
+/// Where the requests of a session go.
+pub(crate) enum Way {
+    /// To one backend.
+    One(Route),
+    /// To several, as one.
+    Many(Arc<Hub>),
+}
+
 /// The address of a session's actor: empty before it starts, another after it was rebuilt.
 #[derive(Default)]
 pub(crate) struct Mailbox(ArcSwapOption<ActorRef<SessionMsg>>);
@@ -64,14 +74,14 @@ impl Session {
         id: Arc<str>,
         principal: Arc<str>,
         face: Arc<Face>,
-        route: Route,
+        way: Way,
         mailbox: Arc<Mailbox>,
     ) -> Self {
         Self {
             id,
             principal,
             face,
-            route,
+            way,
             mailbox,
             negotiated: OnceLock::new(),
             opened: Instant::now(),
@@ -96,8 +106,56 @@ impl Session {
         &self.face
     }
 
-    pub(crate) fn route(&self) -> &Route {
-        &self.route
+    pub(crate) fn way(&self) -> &Way {
+        &self.way
+    }
+
+    /// What people see of its id.
+    pub(crate) fn hash(&self) -> String {
+        match &self.way {
+            Way::One(route) => route.key().session_hash(),
+            Way::Many(hub) => hub.session_hash(),
+        }
+    }
+
+    /// Passes a notification of the client on.
+    pub(crate) fn notify(&self, message: Envelope) {
+        match &self.way {
+            Way::One(route) => route.notify(message),
+            Way::Many(hub) => hub.notify(message),
+        }
+    }
+
+    /// Passes on what the client answers to a request of a backend.
+    pub(crate) fn respond(&self, message: Envelope) {
+        match &self.way {
+            Way::One(route) => route.respond(message),
+            Way::Many(hub) => hub.respond(&message),
+        }
+    }
+
+    /// Says whether it has a stream for what belongs to no request.
+    pub(crate) fn set_stream_open(&self, open: bool) {
+        match &self.way {
+            Way::One(route) => route.set_stream_open(open),
+            Way::Many(hub) => hub.set_stream_open(open),
+        }
+    }
+
+    /// Lets go of its connections.
+    pub(crate) fn let_go(&self, cause: EndCause) {
+        match &self.way {
+            Way::One(route) => route.end(cause),
+            Way::Many(hub) => hub.end(cause),
+        }
+    }
+
+    /// Why it is over, once it is.
+    pub(crate) fn ended(&self) -> Option<EndCause> {
+        match &self.way {
+            Way::One(route) => route.ended(),
+            Way::Many(hub) => hub.ended(),
+        }
     }
 
     /// The handshake is done; the session speaks this revision.

@@ -101,9 +101,9 @@ where
         Kind::Notification | Kind::Result | Kind::Error => {
             let session = channel.session().ok_or_else(|| not_greeted(None))?;
             if message.is_answer() {
-                session.route().respond(message);
+                session.respond(message);
             } else {
-                session.route().notify(message);
+                session.notify(message);
             }
         }
     }
@@ -125,7 +125,7 @@ fn request(inbound: &Inbound<'_>, channel: &Arc<Channel>, message: Envelope) -> 
         let (channel, face, principal) = (channel.clone(), inbound.face.clone(), inbound.principal.clone());
         tokio::spawn(async move {
             let Some(front) = front.upgrade() else { return };
-            let inbound = Inbound { front: &front, face, principal, headers: &headers };
+            let inbound = Inbound { front: &front, face, set: None, principal, headers: &headers };
             // Dropped with the stream: a session that is being made then leaves nothing behind.
             tokio::select! {
                 () = greeted(&inbound, &channel, &message) => {}
@@ -181,7 +181,7 @@ async fn listen(channel: Arc<Channel>, session: Arc<Session>) {
         while let Some(message) = poll_fn(|cx| feed.poll_message(cx)).await {
             channel.say(message).await;
         }
-        if channel.is_over() || session.route().ended().is_some() {
+        if channel.is_over() || session.ended().is_some() {
             break;
         }
         // Its reader was too slow for a while, or its actor is being rebuilt.

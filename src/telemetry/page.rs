@@ -27,7 +27,7 @@ pub(crate) fn page(
     own: Option<&OwnProcess>,
 ) -> String {
     let backends = metrics.backends();
-    let mut text = of_these(&metrics.render(), &backends);
+    let mut text = of_these(&metrics.render(), &backends, &metrics.sets());
     append_children(&mut text, children, &backends);
     append_runtime(&mut text, runtime);
     if let Some(own) = own {
@@ -36,13 +36,13 @@ pub(crate) fn page(
     text
 }
 
-/// Without the series of other backends.
-fn of_these(text: &str, backends: &BTreeSet<Arc<str>>) -> String {
+/// Without the series of other backends, and of other sets of them.
+fn of_these(text: &str, backends: &BTreeSet<Arc<str>>, sets: &BTreeSet<Arc<str>>) -> String {
     let mut kept = String::with_capacity(text.len() + 4096);
     for line in text.lines() {
         // No value of a label has a quotation mark in it.
         let name = line.split_once("backend=\"").and_then(|(_, rest)| Some(rest.split_once('"')?.0));
-        if line.starts_with('#') || name.is_none_or(|name| backends.contains(name)) {
+        if line.starts_with('#') || name.is_none_or(|name| backends.contains(name) || sets.contains(name)) {
             kept.push_str(line);
             kept.push('\n');
         }
@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn a_backend_that_is_not_configured_is_not_shown() {
         let text = "# TYPE a gauge\na{backend=\"one\"} 1\na{backend=\"two\",phase=\"ready\"} 2\nb 3\n";
-        let kept = of_these(text, &BTreeSet::from(["two".into()]));
+        let kept = of_these(text, &BTreeSet::from(["two".into()]), &BTreeSet::new());
         assert_eq!(kept, "# TYPE a gauge\na{backend=\"two\",phase=\"ready\"} 2\nb 3\n");
     }
 

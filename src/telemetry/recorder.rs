@@ -14,6 +14,7 @@ use super::catalogue::{self, BUILD_INFO, CONNECTIONS_LIMIT, ERRORS_LIMIT};
 use super::reloads;
 use crate::VERSION;
 use crate::app::Failure;
+use crate::front::unified;
 
 /// The recorder of this process, for `/metrics`.
 #[derive(Clone)]
@@ -21,6 +22,8 @@ pub struct Metrics {
     handle: PrometheusHandle,
     /// Whose series are shown. The exporter cannot delete any, so those of a backend that was removed are left out.
     backends: Arc<ArcSwap<BTreeSet<Arc<str>>>>,
+    /// The same for several backends as one: these have sessions and streams, and no processes.
+    sets: Arc<ArcSwap<BTreeSet<Arc<str>>>>,
 }
 
 /// The counters at one moment, by backend.
@@ -50,7 +53,7 @@ pub fn install() -> Result<Metrics, Failure> {
     }
     metrics::gauge!(BUILD_INFO.name, "version" => VERSION).set(1.0);
     reloads::start();
-    Ok(Metrics { handle, backends: Arc::default() })
+    Ok(Metrics { handle, backends: Arc::default(), sets: Arc::default() })
 }
 
 impl Metrics {
@@ -65,6 +68,14 @@ impl Metrics {
             name
         });
         self.backends.store(Arc::new(served.collect()));
+        let groups = config.groups.keys().map(|name| unified::group(name));
+        let all = config.gateway.unified.then(|| unified::ALL.to_owned());
+        self.sets.store(Arc::new(groups.chain(all).map(Arc::from).collect()));
+    }
+
+    /// The same, of several backends as one.
+    pub(super) fn sets(&self) -> Arc<BTreeSet<Arc<str>>> {
+        self.sets.load_full()
     }
 
     /// Whose series are shown.
@@ -119,7 +130,8 @@ mod tests {
     #[test]
     fn the_backends_of_the_configuration_are_shown_until_they_are_removed() {
         let recorder = PrometheusBuilder::new().build_recorder();
-        let metrics = Metrics { handle: recorder.handle(), backends: Default::default() };
+        let (backends, sets) = Default::default();
+        let metrics = Metrics { handle: recorder.handle(), backends, sets };
         let shown = || metrics.backends().iter().map(|name| name.to_string()).collect::<Vec<_>>();
         metrics::with_local_recorder(&recorder, || {
             metrics.configured(&config(&["a", "b"]));

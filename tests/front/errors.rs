@@ -144,7 +144,7 @@ fn a_wrong_address_or_method_names_the_right_one() {
     let service = serve(&world, "", &[("one", &[]), ("two", &[])]);
     let send = |method: &str, path: &str| send(&service.main, method, path, &[JSON, BOTH], b"");
     refused(send("POST", "/mcp/oen"), "typo", 404, -32602, "did you mean 'one'?");
-    refused(send("POST", "/mcp"), "unified", 404, -32600, "one of: one, two");
+    refused(send("POST", "/mcp/group/x"), "group", 404, -32600, "there are no groups");
     let put = send("PUT", "/mcp/one");
     assert_eq!(put.header("allow"), Some("GET, POST, DELETE, OPTIONS"));
     refused(put, "PUT", 405, -32600, "GET, POST, DELETE");

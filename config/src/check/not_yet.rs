@@ -1,26 +1,17 @@
-//! Settings of the contract that a later version puts into effect. None is ignored in silence, and where ignoring
-//! one would do harm it is refused. Delete each line with the version that makes it true.
+//! Settings of the contract that a later version puts into effect. None is ignored: each is refused. Delete each line with the version that makes it true.
 
-use crate::error::{Fault, NoteKind, Remark};
+use crate::error::Fault;
 use crate::key_path::KeyPath;
 use crate::{Backend, Config, Transport};
 
-/// What is refused and what is only said.
-pub(crate) fn not_yet(config: &Config) -> (Vec<Fault>, Vec<Remark>) {
+/// What is refused.
+pub(crate) fn not_yet(config: &Config) -> Vec<Fault> {
     let mut faults = Vec::new();
-    let mut remarks = Vec::new();
-    let mut accepted = |at: KeyPath, instead: &str| {
-        let what = format!("is accepted but not yet in effect in this version: {instead}");
-        remarks.push(Remark { kind: NoteKind::Warning, at, what });
-    };
-    for name in config.groups.keys() {
-        accepted(KeyPath::of(&["groups", name]), "groups have no endpoint");
-    }
     for (name, backend) in config.backends.iter().filter(|(_, backend)| !backend.disabled) {
         let at = KeyPath::of(&["backends", name]);
         faults.extend(refused(backend, &at));
     }
-    (faults, remarks)
+    faults
 }
 
 fn refused(backend: &Backend, at: &KeyPath) -> Vec<Fault> {

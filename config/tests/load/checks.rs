@@ -62,6 +62,9 @@ fn a_group_names_backends_that_exist() {
         (problem.what.as_str(), problem.hint.as_str()),
         ("there is no backend `tiem`", "did you mean `time`?")
     );
+    let of = |members: &str| format!("[groups]\nall = {members}\n[backends.time]\ncommand = \"x\"");
+    assert!(self::problem(&of("[]")).what.contains("empty group"));
+    assert!(self::problem(&of("[\"time\", \"time\"]")).what.contains("twice"));
     let broken = "[groups]\nall = [\"time\"]\n[backends.time]\nargs = []";
     assert_eq!(problems(request("a.toml", broken, &[])).len(), 1, "a broken backend exists all the same");
 }
@@ -123,17 +126,6 @@ fn a_key_from_the_environment_is_kept_as_its_digest() {
         loaded(request("a.toml", "[auth]\nkeys = [{ id = \"ci\", env = \"K\" }]", &[("K", "test")])).config;
     let hex: String = config.auth.keys[0].sha256.iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(hex, SHA);
-}
-
-#[test]
-fn what_this_version_does_not_do_yet_is_said() {
-    let text = "[groups]\ng = [\"a\"]\n[backends.a]\ncommand = \"x\"";
-    let notes: Vec<_> = loaded(request("a.toml", text, &[])).notes.iter().map(ToString::to_string).collect();
-    assert_eq!(notes.len(), 1, "{notes:?}");
-    assert!(
-        notes[0].starts_with("a.toml:2: groups.g") && notes[0].contains("not yet in effect"),
-        "{notes:?}"
-    );
 }
 
 /// Users who are meant to be apart would share a process without a word.

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use crate::front::measure::Operation;
 use crate::front::rejection::INTERNAL_ERROR;
 use crate::front::session::InUse;
+use crate::front::unified::Seen;
 
 /// One request in flight, seen from its client.
 pub(crate) struct Source {
@@ -20,6 +21,8 @@ pub(crate) struct Source {
     operation: Operation,
     /// A session with work in flight does not expire. `None`: it has no session.
     _in_use: Option<InUse>,
+    /// How the client sees it, where that is not as the backend says it.
+    seen: Option<Box<Seen>>,
 }
 
 enum State {
@@ -38,7 +41,12 @@ impl Source {
         operation: Operation,
         in_use: Option<InUse>,
     ) -> Self {
-        Self { state: State::Waiting(exchange), id, operation, _in_use: in_use }
+        Self { state: State::Waiting(exchange), id, operation, _in_use: in_use, seen: None }
+    }
+
+    /// The same as a client sees it that has several backends.
+    pub(crate) fn seen_by(self, seen: Seen) -> Self {
+        Self { seen: Some(Box::new(seen)), ..self }
     }
 
     /// Ready once it is known whether anything precedes the answer: true if something does.
@@ -77,7 +85,12 @@ impl Source {
                     self.begin(exchange.ok());
                 }
                 State::Preceded(stream) => match ready!(stream.preceding.poll_recv(cx)) {
-                    Some(message) => return Poll::Ready(Some(message)),
+                    Some(message) => {
+                        return Poll::Ready(Some(match &self.seen {
+                            None => message,
+                            Some(seen) => seen.heard(message),
+                        }));
+                    }
                     None => self.await_answer(),
                 },
                 State::Answering(answer) => {
@@ -112,6 +125,10 @@ impl Source {
     /// What the client is told. No answer at all is a bug of ours; even then it is told something.
     fn conclude(&mut self, answer: Option<Answer>) -> Option<Bytes> {
         self.operation.finish(answer.as_ref());
+        // Taken: from now on the client may use the id for something else.
+        if let (Some(seen), Some(Ok(answer))) = (self.seen.take(), &answer) {
+            seen.answered(answer);
+        }
         match answer {
             Some(Ok(answer)) => Some(answer),
             Some(Err(mcpvisor_actors::Refusal::Cancelled)) => None,

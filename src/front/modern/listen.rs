@@ -1,6 +1,7 @@
 //! `subscriptions/listen`: a stream of what changes, to a backend of either era.
 
 mod bridged;
+mod fan;
 mod pause;
 mod relayed;
 mod wanted;
@@ -19,6 +20,7 @@ use super::talk::Said;
 use crate::front::fields::Fields;
 use crate::front::inbound::Inbound;
 use bridged::Bridged;
+pub(crate) use fan::Fan;
 use relayed::Relayed;
 use wanted::Wanted;
 

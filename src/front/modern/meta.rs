@@ -83,6 +83,11 @@ impl Meta {
     }
 }
 
+/// `params.name` of any message.
+pub(crate) fn name_of(message: &Envelope) -> Option<String> {
+    serde_json::from_slice::<Params<'_>>(message.params()?).ok()?.name.and_then(text)
+}
+
 /// Whether a message names its revision as modern ones do. Nearly free where it does not.
 pub(crate) fn names_a_version(message: &Envelope) -> bool {
     let Some(params) = message.params() else { return false };

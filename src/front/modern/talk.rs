@@ -12,7 +12,8 @@ use tokio::time::timeout;
 
 use super::bridge::Bridge;
 use super::call::Call;
-use super::listen::Listen;
+use super::listen::{Fan, Listen};
+use super::unified::Seen;
 use crate::front::body::{self, FrontBody, HttpResponse};
 use crate::front::events::{KeepAlive, write_unnumbered};
 use crate::front::face::Face;
@@ -31,19 +32,39 @@ pub(crate) enum Talk {
     Call(Call),
     Bridge(Bridge),
     Listen(Listen),
+    /// Several backends that listen.
+    Fan(Box<Fan>),
+    /// One backend among several.
+    Seen(Box<Seen>),
+    /// Nobody yet: several backends are being asked.
+    Later(Option<Later>),
     /// Nobody: it is known already.
     Told(Option<Said>),
 }
 
+/// What is worked out before anything is said.
+pub(crate) type Later = Pin<Box<dyn Future<Output = Said> + Send>>;
+
 impl Talk {
     /// The next thing; `None`: the client took the request back, or everything is said. May be dropped and called again.
-    async fn next(&mut self) -> Option<Said> {
+    pub(super) async fn next(&mut self) -> Option<Said> {
         match self {
             Self::Call(call) => call.say().await,
             Self::Bridge(bridge) => bridge.say().await,
             Self::Listen(listen) => listen.say().await,
+            Self::Fan(fan) => fan.say().await,
+            Self::Seen(seen) => Box::pin(seen.say()).await,
+            Self::Later(later) => {
+                let said = later.as_mut()?.as_mut().await;
+                *later = None;
+                Some(said)
+            }
             Self::Told(said) => said.take(),
         }
+    }
+
+    fn listens(&self) -> bool {
+        matches!(self, Self::Listen(_) | Self::Fan(_))
     }
 }
 
@@ -76,7 +97,7 @@ pub(crate) struct TalkBody {
 
 impl TalkBody {
     fn new(face: &Arc<Face>, talk: Talk, first: Option<Bytes>) -> Self {
-        let gauge = if matches!(talk, Talk::Listen(_)) { &face.streams_listen } else { &face.streams_post };
+        let gauge = if talk.listens() { &face.streams_listen } else { &face.streams_post };
         let (keep_alive, open) = (KeepAlive::new(face.settings().keep_alive), OpenStream::new(gauge));
         Self { next: Some(next(talk)), first, keep_alive, _open: open }
     }

@@ -98,7 +98,7 @@ impl Actor for SessionActor {
         let bounds = session.face().settings().replay_bounds;
         let (outbox, replies) = (Outbox::new(bounds), Replies::new(bounds));
         // Whatever was open or held died with the actor before this one.
-        session.route().set_stream_open(false);
+        session.set_stream_open(false);
         session.set_holds(false);
         Ok(State { session, table, outbox, feed: None, generation: 0, replies, expiry_set: false })
     }
@@ -183,7 +183,7 @@ impl State {
         let end = FeedEnd { session: self.session.clone(), generation };
         // Replaces the one before, which ends once it has said what it was given.
         self.feed = Some(Feed { generation, sender });
-        self.session.route().set_stream_open(true);
+        self.session.set_stream_open(true);
         let _ = reply.send(Ok(FeedBody::new(&self.session, from, backlog, receiver, Some(end))));
     }
 
@@ -197,7 +197,7 @@ impl State {
 
     fn close_feed(&mut self) {
         if self.feed.take().is_some_and(|feed| feed.generation == self.generation) {
-            self.session.route().set_stream_open(false);
+            self.session.set_stream_open(false);
         }
     }
 
@@ -212,7 +212,7 @@ impl State {
         for id in requests {
             let answer = message::error(Some(id), INTERNAL_ERROR, why, None);
             if let Ok(answer) = Envelope::parse(answer) {
-                self.session.route().respond(answer);
+                self.session.respond(answer);
             }
         }
     }

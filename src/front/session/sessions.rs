@@ -210,7 +210,7 @@ impl Actor for SessionsActor {
             SupervisionEvent::ActorTerminated(who, ..) => drop(state.children.remove(&who.get_id())),
             SupervisionEvent::ActorFailed(who, error) => {
                 let Some(session) = state.children.remove(&who.get_id()) else { return Ok(()) };
-                let hash = session.route().key().session_hash();
+                let hash = session.hash();
                 let error = error.to_string();
                 tracing::error!(
                     event = "actor.failed",
@@ -258,7 +258,7 @@ impl State {
         let ttl = self.ttl();
         for session in self.table.all() {
             if session.unused_for() > ttl && self.table.remove(session.id(), EndCause::Ttl).is_some() {
-                session.route().end(EndCause::Ttl);
+                session.let_go(EndCause::Ttl);
                 session.send(SessionMsg::End);
             }
         }

@@ -1,4 +1,4 @@
-//! All sessions by their id: the one concurrent map of the project. Reads take no lock, and nothing of
+//! All sessions by their id. Reads take no lock, and nothing of
 //! it is held across an await.
 
 use std::sync::Arc;
@@ -41,7 +41,7 @@ impl Table {
     pub(crate) fn insert(&self, session: Arc<Session>, room: Room) {
         std::mem::forget(room); // `remove` frees it
         session.face().sessions.increment(1.0);
-        let hash = session.route().key().session_hash();
+        let hash = session.hash();
         let version = session.version_name();
         tracing::debug!(event = "session.opened", backend = &*session.face().name, session = hash, version);
         self.sessions.pin().insert(session.id().clone(), session);
@@ -58,7 +58,7 @@ impl Table {
         self.taken.fetch_sub(1, Relaxed);
         session.face().sessions.decrement(1.0);
         session.face().session_duration.record(session.age().as_secs_f64());
-        let hash = session.route().key().session_hash();
+        let hash = session.hash();
         tracing::debug!(event = "session.ended", backend = &*session.face().name, session = hash, cause = %cause);
         Some(session)
     }

@@ -29,7 +29,8 @@ impl World {
         let mailbox = Arc::new(Mailbox::default());
         let sink = Box::new(Sink(mailbox.clone()));
         let route = self.launcher.route("one", id, SessionRecord::default(), sink).unwrap();
-        let session = Arc::new(Session::new(id.into(), "p".into(), self.face.clone(), route, mailbox));
+        let session =
+            Arc::new(Session::new(id.into(), "p".into(), self.face.clone(), Way::One(route), mailbox));
         assert!(self.sessions.spawn(session.clone()).await);
         let room = self.sessions.table().room().unwrap();
         self.sessions.table().insert(session.clone(), room);

@@ -78,7 +78,7 @@ impl Drop for SseBody {
 /// As a DELETE would.
 pub(super) fn end(front: &Front, session: &Arc<Session>) {
     if let Some(session) = front.sessions.table().remove(session.id(), EndCause::Delete) {
-        session.route().end(EndCause::Delete);
+        session.let_go(EndCause::Delete);
         session.send(SessionMsg::End);
     }
 }

@@ -7,7 +7,7 @@ use mcpvisor_actors::metrics::{
 
 const ROUTE: Label = Label::of(
     "route",
-    &["mcp", "mcp_unified", "sse", "sse_message", "health", "livez", "readyz", "close", "other"],
+    &["mcp", "mcp_unified", "mcp_group", "sse", "sse_message", "health", "livez", "readyz", "close", "other"],
 );
 const CODE: Label = Label { name: "code", values: Values::Bounded("HTTP status codes") };
 const STREAM: Label = Label::of("kind", &["get", "post", "listen"]);

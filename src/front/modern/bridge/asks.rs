@@ -90,7 +90,7 @@ impl Asks {
     /// Opens what the client brought back. True in the error: it is somebody else's.
     pub(super) fn open(&self, raw: &[u8]) -> Result<State, bool> {
         let text: String = serde_json::from_slice(raw).map_err(|_| false)?;
-        let state = self.seal.open(&text).ok_or(false)?;
+        let state: State = self.seal.open(&text).ok_or(false)?;
         if state.principal != *self.principal {
             return Err(true);
         }

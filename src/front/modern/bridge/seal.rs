@@ -4,6 +4,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -19,7 +20,7 @@ pub(crate) struct State {
     pub(crate) request: String,
 }
 
-/// Seals and opens.
+/// Seals and opens. What is sealed for one purpose has fields that what is sealed for another has not.
 pub(crate) struct Seal(LessSafeKey);
 
 impl Seal {
@@ -33,7 +34,7 @@ impl Seal {
     }
 
     /// `None`: the system has no random numbers.
-    pub(crate) fn close(&self, state: &State) -> Option<String> {
+    pub(crate) fn close(&self, state: &impl Serialize) -> Option<String> {
         let mut nonce = [0; NONCE_LEN];
         getrandom::fill(&mut nonce).ok()?;
         let mut text = serde_json::to_vec(state).ok()?;
@@ -43,7 +44,7 @@ impl Seal {
     }
 
     /// `None`: it is none of ours, or was changed.
-    pub(crate) fn open(&self, sealed: &str) -> Option<State> {
+    pub(crate) fn open<T: DeserializeOwned>(&self, sealed: &str) -> Option<T> {
         let bytes = URL_SAFE_NO_PAD.decode(sealed).ok()?;
         let (nonce, text) = bytes.split_at_checked(NONCE_LEN)?;
         let mut text = text.to_vec();
@@ -73,11 +74,11 @@ mod tests {
         for at in 0..sealed.len() {
             let mut bytes = sealed.clone().into_bytes();
             bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
-            assert_eq!(seal.open(&String::from_utf8(bytes).unwrap()), None, "changed at {at}");
+            assert_eq!(seal.open::<State>(&String::from_utf8(bytes).unwrap()), None, "changed at {at}");
         }
-        assert_eq!(Seal::new("").unwrap().open(&sealed), None, "another start");
+        assert_eq!(Seal::new("").unwrap().open::<State>(&sealed), None, "another start");
         for nothing in ["", "x", "AAAA", "%%%"] {
-            assert_eq!(seal.open(nothing), None);
+            assert_eq!(seal.open::<State>(nothing), None);
         }
         let (one, other) = (Seal::new("secret").unwrap(), Seal::new("secret").unwrap());
         assert_eq!(other.open(&one.close(&state()).unwrap()), Some(state()), "the same key is the same seal");

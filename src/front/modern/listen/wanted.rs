@@ -30,6 +30,11 @@ impl Wanted {
         params.map(|params| params.notifications).unwrap_or_default()
     }
 
+    /// The same of these resources.
+    pub(super) fn of_resources(&self, uris: Vec<String>) -> Self {
+        Self { uris, ..self.clone() }
+    }
+
     /// What of it a legacy backend has promised to tell.
     pub(super) fn granted_by(self, greeting: &Greeting) -> Self {
         Self {
