@@ -1,10 +1,12 @@
-// The TypeScript SDK, 2.x, as it comes: each server once.
+// The TypeScript SDK, 2.x, as it comes: each server once, and all of them as one.
 import { Report } from './report.mjs';
 import { basics } from './typescript/basics.mjs';
+import { unified } from './typescript/unified.mjs';
 import { load } from './world.mjs';
 
 const { Client, StreamableHTTPClientTransport } = load('@modelcontextprotocol/client');
 
 const report = new Report('typescript-v2');
-await basics(report, { Client, Transport: StreamableHTTPClientTransport });
+const sdk = { Client, Transport: StreamableHTTPClientTransport };
+await Promise.all([basics(report, sdk), unified(report, sdk)]);
 report.end();
