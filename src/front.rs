@@ -13,7 +13,6 @@ mod events;
 mod exchange;
 pub(crate) mod face;
 mod feed;
-mod fields;
 pub(crate) mod gate;
 mod health;
 mod inbound;

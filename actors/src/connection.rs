@@ -10,6 +10,7 @@
 mod announcement;
 mod asked;
 mod capabilities;
+mod doubt;
 mod ending;
 mod failures;
 mod handshake;
@@ -48,12 +49,15 @@ use crate::link::stdio::{self, Launch};
 use crate::link::{Events, Link, LinkEvent, upstream};
 use crate::metrics::{self, BackendMetrics};
 use crate::pending::Pending;
+use crate::probe::Spoken;
 use crate::process::Sweeper;
+use crate::registry::{Eras, RegistryMsg};
 use crate::route::{Notice, Route};
 use crate::supervisor::{Retire, SupervisorMsg};
 use crate::timer::Timer;
 
 use asked::Asked;
+use doubt::Doubt;
 use handshake::Handshake;
 pub(crate) use handshake::own_initialize;
 use in_flight::InFlight;
@@ -89,6 +93,8 @@ pub(crate) enum ConnectionMsg {
     Gone,
     /// From now on these settings hold.
     Configure { backend: Arc<Backend>, expose_stderr: bool },
+    /// What the backend speaks was asked, since it would not shake hands.
+    Spoken(Spoken),
     /// Finish and close.
     Retire { cause: Retire, by: Instant },
     /// End at once.
@@ -102,6 +108,8 @@ pub(crate) struct ConnectionArgs {
     pub(crate) route: Route,
     pub(crate) backend: Arc<Backend>,
     pub(crate) supervisor: ActorRef<SupervisorMsg>,
+    pub(crate) registry: ActorRef<RegistryMsg>,
+    pub(crate) eras: Eras,
     pub(crate) instance: Arc<str>,
     pub(crate) sweeper: Sweeper,
     pub(crate) metrics: BackendMetrics,
@@ -116,9 +124,14 @@ pub(crate) struct ConnectionState {
     myself: ActorRef<ConnectionMsg>,
     incarnation: u64,
     era: Era,
+    /// The backend speaks the modern era only, and its clients do not.
+    bridged: bool,
+    /// Nothing is known yet of what the backend speaks: it is to be asked if it would not shake hands.
+    doubtful: bool,
     route: Route,
     backend: Arc<Backend>,
     supervisor: ActorRef<SupervisorMsg>,
+    registry: ActorRef<RegistryMsg>,
     metrics: BackendMetrics,
     events: EventSender,
     expose_stderr: bool,
@@ -157,6 +170,8 @@ enum Life {
     Opening,
     /// The handshake is under way.
     Shaking(Handshake),
+    /// The backend would not shake hands; whether that is because it speaks the other era is being asked.
+    Doubting(Doubt),
     /// Serving.
     Ready,
     /// The upstream has lost its session: what is in flight may still be answered, the next incarnation waits.
@@ -187,6 +202,8 @@ impl Actor for Connection {
         let session = args.route.key().session_hash();
         let backend = args.backend.clone();
         let era = args.route.record().era;
+        let bridged = args.eras.bridges(&backend, era);
+        let doubtful = args.eras.is_doubtful(&backend, era) && !matches!(args.source, Source::Open(..));
         match (args.source, &args.backend.transport) {
             (Source::Spare(spare), _) => spare.open(&myself, session),
             (Source::Open(transport, seat), _) => duplex::open(transport, &backend, events, seat),
@@ -201,7 +218,8 @@ impl Actor for Connection {
             (Source::Launch(seat), Transport::Http { .. }) => {
                 let route = args.route.clone();
                 let mirrored: MirroredOf = Arc::new(move |tool: &str| route.mirrored(tool));
-                upstream::open(&backend, era, Some(mirrored), events, seat);
+                let spoken = if bridged { Era::Modern } else { era };
+                upstream::open(&backend, spoken, Some(mirrored), events, seat);
             }
         }
         // What a Connection that failed has left there, nobody else takes back.
@@ -213,6 +231,8 @@ impl Actor for Connection {
             myself,
             incarnation,
             era,
+            bridged,
+            doubtful,
             in_flight: InFlight::default(),
             queue: Queue::default(),
             shared: args.route.is_own().then(Shared::default),
@@ -221,6 +241,7 @@ impl Actor for Connection {
             route: args.route,
             backend: args.backend,
             supervisor: args.supervisor,
+            registry: args.registry,
             metrics: args.metrics,
             events: args.events,
             expose_stderr: args.expose_stderr,
@@ -258,6 +279,7 @@ impl Actor for Connection {
             ConnectionMsg::GraceOver => state.last_words(),
             ConnectionMsg::Epitaph(stderr) => state.die(stderr),
             ConnectionMsg::Gone => state.gone(),
+            ConnectionMsg::Spoken(spoken) => state.spoken(spoken),
             ConnectionMsg::Configure { backend, expose_stderr } => state.configure(backend, expose_stderr),
             ConnectionMsg::Retire { cause, by } => state.retire(cause, by),
             ConnectionMsg::Kill => state.kill(),
@@ -280,10 +302,24 @@ impl Actor for Connection {
 
 impl ConnectionState {
     fn link_event(&mut self, event: LinkEvent) {
+        if let Some(link) = self.link.as_mut().filter(|_| self.bridged) {
+            if let LinkEvent::Message { message, .. } = &event {
+                self.liveness.heard(Instant::now());
+                self.metrics.heard(message.bytes().len());
+            }
+            return link.hear(event).into_iter().for_each(|event| self.take(event));
+        }
+        self.take(event);
+    }
+
+    fn take(&mut self, event: LinkEvent) {
         match event {
             LinkEvent::Open { link, pid } => self.open(link, pid),
             LinkEvent::OpenFailed(fault) => self.broken(fault),
             LinkEvent::Message { message, via, permit: _permit } => self.message(message, via),
+            LinkEvent::Translated { message, via } => self.dispatch(&message, via),
+            // There is a link to hear it, or nobody who listens.
+            LinkEvent::ListenAgain => {}
             LinkEvent::Noise => self.noise(),
             LinkEvent::Written(requests) => self.in_flight.written(&requests),
             LinkEvent::Writable => match self.link.as_mut().map(|link| link.resume()) {

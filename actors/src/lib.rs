@@ -43,6 +43,7 @@
 //! ```
 
 pub mod actor;
+mod bridge;
 pub mod byte_channel;
 mod children;
 mod connection;

@@ -52,6 +52,10 @@ pub(crate) enum LinkEvent {
     OpenFailed(Fault),
     /// A message; `via`: the request whose stream carried it, where the transport tells.
     Message { message: Envelope, via: Option<u64>, permit: Option<OwnedSemaphorePermit> },
+    /// The same, in the words of the Connection's era, which are not those of the backend's.
+    Translated { message: Envelope, via: Option<u64> },
+    /// A subscription that was lost may be asked for again.
+    ListenAgain,
     /// Something on standard output that is no JSON-RPC.
     Noise,
     /// These requests are on their way now.
@@ -91,6 +95,11 @@ impl RequestFailure {
 pub(crate) trait Link: Send + 'static {
     /// Hands over one message, never waiting. `request`: the wire id, if an answer is expected.
     fn send(&mut self, message: Bytes, request: Option<u64>) -> Sent;
+
+    /// What of an event concerns the Connection. Nothing else is between a backend and a client of the same era.
+    fn hear(&mut self, event: LinkEvent) -> Vec<LinkEvent> {
+        vec![event]
+    }
 
     /// Goes on with what waits inside, after `LinkEvent::Writable`; the requests now on their way.
     fn resume(&mut self) -> Result<Vec<u64>, Fault> {

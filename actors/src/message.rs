@@ -4,11 +4,13 @@
 //! but the id, which is spliced (`protocol.md`, "What is rewritten, and nothing else").
 
 mod envelope;
+mod fields;
 mod id;
 mod level;
 mod params;
 
 pub use envelope::{Envelope, EnvelopeError, Kind};
+pub use fields::Fields;
 pub use id::{IdError, client_id};
 pub use level::LogLevel;
 pub use params::{

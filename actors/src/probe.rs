@@ -161,7 +161,11 @@ async fn answer(events: &mut UnboundedReceiver<LinkEvent>, link: &mut Box<dyn Li
             | LinkEvent::OpenFailed(_)
             | LinkEvent::SessionLost { .. }
             | LinkEvent::Exited(_) => return None,
-            LinkEvent::Open { .. } | LinkEvent::Noise | LinkEvent::Written(_) => {}
+            LinkEvent::Open { .. }
+            | LinkEvent::Noise
+            | LinkEvent::Written(_)
+            | LinkEvent::Translated { .. }
+            | LinkEvent::ListenAgain => {}
         }
     }
 }

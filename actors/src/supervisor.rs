@@ -41,7 +41,7 @@ use crate::link::{LinkEvent, Spare};
 use crate::metrics::{BackendMetrics, PhaseGauge};
 use crate::pending::Pending;
 use crate::process::Sweeper;
-use crate::registry::{AttachReply, RegistryMsg};
+use crate::registry::{AttachReply, Eras, RegistryMsg};
 use crate::root::{RootMsg, Seat};
 use crate::route::{Notice, Route};
 
@@ -82,6 +82,8 @@ pub(crate) enum SupervisorMsg {
     Opened { incarnation: u64, pid: Option<u32> },
     /// The backend answered `initialize`; `accepted`: with a result.
     Answered { incarnation: u64, answer: Bytes, accepted: bool },
+    /// The backend would not shake hands, since it speaks the other era: launch anew, uncounted.
+    Stranger { incarnation: u64 },
     /// The incarnation is over, by the first fault that ended it.
     Fault { incarnation: u64, fault: Arc<Fault> },
     /// A fault that the incarnation survives.
@@ -136,6 +138,7 @@ pub(crate) struct SupervisorArgs {
     pub(crate) configured: Configured,
     pub(crate) root: ActorRef<RootMsg>,
     pub(crate) registry: ActorRef<RegistryMsg>,
+    pub(crate) eras: Eras,
     pub(crate) instance: Arc<str>,
     pub(crate) sweeper: Sweeper,
     pub(crate) metrics: BackendMetrics,
@@ -231,6 +234,7 @@ impl Actor for Supervisor {
             SupervisorMsg::Answered { incarnation, answer, accepted } => {
                 state.answered(&myself, incarnation, answer, accepted);
             }
+            SupervisorMsg::Stranger { incarnation } => state.stranger(&myself, incarnation),
             SupervisorMsg::Fault { incarnation, fault } => state.fault(&myself, incarnation, fault),
             SupervisorMsg::Survived { fault } => {
                 state.args.metrics.fault(fault.reason);

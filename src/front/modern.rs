@@ -23,8 +23,8 @@ mod talk;
 mod unified;
 
 use http::StatusCode;
+use mcpvisor_actors::Era;
 use mcpvisor_actors::message::{Envelope, Kind, client_id};
-use mcpvisor_actors::{Era, MODERN_VERSION};
 
 use super::body::{self, HttpResponse};
 use super::inbound::Inbound;
@@ -54,11 +54,7 @@ async fn request(inbound: &Inbound<'_>, message: Envelope) -> Result<HttpRespons
     let id = client_id(&message).map_err(|error| Rejection::invalid(None, &error.to_string()))?;
     let meta = Meta::of(&message);
     let launcher = &inbound.front.launcher;
-    checks::check(inbound.headers, &message, &meta).map_err(|wrong| {
-        // What the backend cannot be spoken to in is no use to its clients.
-        let only = launcher.is_modern_only(&inbound.face.name);
-        if only { wrong.supporting_only(MODERN_VERSION) } else { wrong }.reject(Some(id))
-    })?;
+    checks::check(inbound.headers, &message, &meta).map_err(|wrong| wrong.reject(Some(id)))?;
     inbound.check_draining(Some(id))?;
     let as_stream = media::prefers_stream(inbound.headers);
     let talk = match &inbound.set {

@@ -42,7 +42,7 @@ impl ConnectionState {
             }
             // The next one will find out for itself.
             Life::Renewing => return self.finish_renewal(),
-            Life::Closing | Life::Dying { .. } | Life::Over => return,
+            Life::Doubting(_) | Life::Closing | Life::Dying { .. } | Life::Over => return,
         }
         let wait = fault.reason == FaultReason::Eof
             && self.link.as_ref().is_some_and(|link| link.stderr().is_some());
@@ -74,7 +74,9 @@ impl ConnectionState {
             }
             // Killed for its fault, of which everybody has been told by now.
             Life::Over if self.faulty => return self.metrics.exited("unexpected", status),
-            Life::Renewing | Life::Closing | Life::Over => return self.metrics.exited("expected", status),
+            Life::Doubting(_) | Life::Renewing | Life::Closing | Life::Over => {
+                return self.metrics.exited("expected", status);
+            }
         };
         self.metrics.exited("unexpected", status);
         if launching {
@@ -178,6 +180,7 @@ impl ConnectionState {
             Life::Closing | Life::Over => self.conclude(),
             Life::Renewing => self.finish_renewal(),
             Life::Dying { .. } => self.last_words(),
+            Life::Doubting(_) => {}
             // The link failed without a report: still an end that must not hang anybody.
             Life::Opening | Life::Shaking(_) | Life::Ready | Life::Retiring { .. } => {
                 let text = "the transport ended without a word; please report this";

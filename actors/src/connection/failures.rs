@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::doubt::Outcome;
 use super::in_flight::Flight;
 use super::{ConnectionState, Life};
 use crate::error::{Overload, Refusal};
@@ -27,13 +28,18 @@ impl ConnectionState {
                 if handshake.answer.is_some() {
                     return self.step_over(false);
                 }
+                let refused = failure.is_refusal();
                 let fault = match failure {
                     RequestFailure::Counted(fault) | RequestFailure::Refused(fault) => fault,
                     RequestFailure::Busy { .. } => {
                         Fault::new(FaultReason::HttpStatus, "HTTP 429 to initialize")
                     }
                 };
-                self.broken(Fault { reason: FaultReason::HttpConnect, ..fault });
+                let fault = Fault { reason: FaultReason::HttpConnect, ..fault };
+                if refused && self.doubtful {
+                    return self.doubt(Outcome::Failed(fault));
+                }
+                self.broken(fault);
             }
             return;
         }

@@ -22,17 +22,22 @@ impl ConnectionState {
         let now = Instant::now();
         self.liveness.heard(now);
         self.metrics.heard(message.bytes().len());
+        self.dispatch(&message, via);
+    }
+
+    /// What is no sign of life by itself.
+    pub(super) fn dispatch(&mut self, message: &Envelope, via: Option<u64>) {
         match (&self.life, message.kind()) {
-            (Life::Over | Life::Closing | Life::Opening, _) => {}
-            (Life::Shaking(_), Kind::Result | Kind::Error) => self.handshake_answer(&message),
-            (_, Kind::Result | Kind::Error) => self.answer(&message, now),
+            (Life::Over | Life::Closing | Life::Opening | Life::Doubting(_), _) => {}
+            (Life::Shaking(_), Kind::Result | Kind::Error) => self.handshake_answer(message),
+            (_, Kind::Result | Kind::Error) => self.answer(message, Instant::now()),
             (_, Kind::Request) => {
                 self.heard();
-                self.asked_by_backend(&message, via);
+                self.asked_by_backend(message, via);
             }
             (_, Kind::Notification) => {
                 self.heard();
-                self.told_by_backend(&message, via);
+                self.told_by_backend(message, via);
             }
         }
     }
@@ -82,7 +87,7 @@ impl ConnectionState {
                     names.learn(answer.body().unwrap_or_default());
                 }
                 // Only who speaks to a client that repeats arguments in headers will ask.
-                if self.route.key().is_sessionless() {
+                if self.route.key().is_sessionless() || self.bridged {
                     let mut tools = MirroredTools::clone(&place.mirrored_tools.load());
                     tools.learn(answer.body().unwrap_or_default());
                     place.mirrored_tools.store(tools.into());

@@ -16,7 +16,7 @@ impl ConnectionState {
     pub(super) fn retire(&mut self, cause: Retire, by: Instant) {
         match self.life {
             Life::Ready | Life::Retiring { .. } => {}
-            Life::Opening | Life::Shaking(_) => return self.kill(),
+            Life::Opening | Life::Shaking(_) | Life::Doubting(_) => return self.kill(),
             Life::Renewing | Life::Closing | Life::Dying { .. } | Life::Over => return,
         }
         if cause == Retire::Evict {

@@ -2,12 +2,17 @@
 
 use tokio::time::Instant;
 
+use super::doubt::Outcome;
 use super::handshake::{Handshake, Step, Verdict};
 use super::{ConnectionState, Life};
+use crate::bridge::BridgedLink;
+use crate::era::Era;
 use crate::fault::{Fault, FaultReason};
+use crate::instance::random_instance;
 use crate::link::{Link, Sent};
 use crate::message::{self, Envelope, Kind};
 use crate::metrics::version_label;
+use crate::probe::Spoken;
 use crate::supervisor::SupervisorMsg;
 
 impl ConnectionState {
@@ -20,6 +25,7 @@ impl ConnectionState {
             let record = stderr.record(self.incarnation, pid);
             self.route.place().stderr.send_modify(|history| history.begin(record));
         }
+        let link = if self.bridged { self.bridge(link) } else { link };
         (self.link, self.pid) = (Some(link), pid);
         self.tell(SupervisorMsg::Opened { incarnation: self.incarnation, pid });
         let mut handshake = Handshake::new(&self.record_to_replay(), self.route.is_own());
@@ -31,6 +37,13 @@ impl ConnectionState {
             }
             Err(fault) => self.broken(fault),
         }
+    }
+
+    /// The link to a backend that does not speak as its client does.
+    fn bridge(&self, link: Box<dyn Link>) -> Box<dyn Link> {
+        let name = &self.route.key().backend_id;
+        let nonce = random_instance();
+        Box::new(BridgedLink::new(link, name, nonce.to_string(), self.myself.clone()))
     }
 
     /// An answer while the handshake runs.
@@ -51,6 +64,14 @@ impl ConnectionState {
                 }
                 self.shake();
             }
+            // What the client has said was not even passed on.
+            Verdict::Refused if self.bridged => {
+                let error = String::from_utf8_lossy(answer.body().unwrap_or_default()).into_owned();
+                let text = format!("{} was answered with {error}", Era::Modern.opening());
+                self.broken(Fault::new(FaultReason::Handshake, text));
+            }
+            Verdict::Refused if self.doubtful => self.doubt(Outcome::Refused(answer.bytes().clone())),
+            Verdict::Failed(fault) if self.doubtful => self.doubt(Outcome::Failed(fault)),
             Verdict::Refused => {
                 let (incarnation, answer) = (self.incarnation, answer.bytes().clone());
                 self.life = Life::Over;
@@ -82,8 +103,9 @@ impl ConnectionState {
                 handshake.give_up_steps();
                 self.shake();
             }
+            Life::Doubting(_) => self.spoken(Spoken::Legacy),
             Life::Opening | Life::Shaking(_) => {
-                let opening = self.era.opening();
+                let opening = if self.bridged { Era::Modern } else { self.era }.opening();
                 let limit = self.backend.timeouts.launch;
                 let text = format!("no answer to {opening} within {limit:?} (timeouts.launch)");
                 self.broken(Fault::new(FaultReason::LaunchTimeout, text));

@@ -38,6 +38,8 @@ async fn world() -> World {
     let args = ConnectionArgs {
         route: Route::own(ConnectionKey::new("b", "s"), RegistryAddress::default(), settings),
         supervisor,
+        registry: ear::<crate::registry::RegistryMsg>().await.0,
+        eras: crate::registry::Eras::default(),
         instance: crate::random_instance(), // a sweep of one test must not end what belongs to another
         sweeper: Sweeper::new(),
         metrics: BackendMetrics::new(&"b".into()),

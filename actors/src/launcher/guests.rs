@@ -8,7 +8,6 @@ use super::Launcher;
 use crate::era::Era;
 use crate::error::{EndCause, Refusal};
 use crate::key::ConnectionKey;
-use crate::probe::Spoken;
 use crate::registry::{RegistryMsg, configured};
 use crate::route::{Route, SessionSink};
 use crate::session_record::SessionRecord;
@@ -35,12 +34,6 @@ impl Launcher {
             let end = RegistryMsg::End { key: key.clone(), cause: EndCause::Delete, done: None };
             let _ = self.shared.address.send(end);
         }
-    }
-
-    /// Whether it is known that the backend speaks no revision with a handshake.
-    pub fn is_modern_only(&self, backend: &str) -> bool {
-        let configured = self.backend(backend).ok().and_then(|backend| configured(backend.protocol));
-        configured.or_else(|| self.shared.eras.of(backend)) == Some(Spoken::Modern)
     }
 
     /// How the backend behind a key that was made by [`ConnectionKey::sessionless`] has answered its greeting, once it has.

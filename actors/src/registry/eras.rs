@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use mcpvisor_config::Protocol;
+use mcpvisor_config::{Backend, Protocol};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use super::{RegistryMsg, RegistryState};
+use crate::era::Era;
 use crate::event::{EventKind, SupervisionEvent};
 use crate::key::ConnectionKey;
 use crate::probe::{Probe, Spoken};
@@ -22,6 +23,21 @@ impl Eras {
     /// `None`: not known.
     pub(crate) fn of(&self, backend: &str) -> Option<Spoken> {
         self.0.load().get(backend).copied()
+    }
+
+    /// What is known, from the configuration or a probe.
+    fn known(&self, backend: &Backend) -> Option<Spoken> {
+        configured(backend.protocol).or_else(|| self.of(&backend.name))
+    }
+
+    /// Whether a client of `era` and the backend need a translator, who sits in the Connection.
+    pub(crate) fn bridges(&self, backend: &Backend, era: Era) -> bool {
+        era == Era::Legacy && self.known(backend) == Some(Spoken::Modern)
+    }
+
+    /// Whether the backend is to be asked what it speaks, should it not shake hands.
+    pub(crate) fn is_doubtful(&self, backend: &Backend, era: Era) -> bool {
+        era == Era::Legacy && self.known(backend).is_none()
     }
 
     fn set(&self, backend: &Arc<str>, spoken: Option<Spoken>) {
@@ -112,7 +128,9 @@ impl RegistryState {
 
     /// A launch in the era that was found out has failed: perhaps the backend is another one by now.
     pub(super) fn doubt_era(&mut self, key: &ConnectionKey) {
-        if key.is_sessionless() && self.args.eras.of(&key.backend_id).is_some() {
+        let known = self.args.eras.of(&key.backend_id);
+        // What speaks the modern era only is launched in it for everybody.
+        if key.is_sessionless() && known.is_some() || known == Some(Spoken::Modern) {
             self.forget_era(&key.backend_id);
         }
     }

@@ -141,6 +141,7 @@ impl RegistryState {
             configured: configured.clone(),
             root,
             registry: myself.clone(),
+            eras: self.args.eras.clone(),
             instance: self.args.instance.clone(),
             sweeper: self.args.sweeper.clone(),
             events: self.args.events.clone(),

@@ -170,6 +170,8 @@ impl RegistryState {
             LinkEvent::OpenFailed(fault) | LinkEvent::Broken(fault) => self.spare_died(incarnation, fault),
             LinkEvent::Exited(status) => self.spare_exited(incarnation, status),
             LinkEvent::Noise | LinkEvent::Written(_) => {}
+            // A Connection's own.
+            LinkEvent::Translated { .. } | LinkEvent::ListenAgain => {}
             // An upstream's; it has no spares.
             LinkEvent::BrokenFor { .. } | LinkEvent::Failed { .. } | LinkEvent::SessionLost { .. } => {}
         }

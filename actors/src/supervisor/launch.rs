@@ -10,6 +10,7 @@ use super::machine::Event;
 use super::{SupervisorMsg, SupervisorState};
 use crate::actor::{Actor, ActorRef};
 use crate::connection::{Connection, ConnectionArgs, ConnectionMsg, Source};
+use crate::era::Era;
 use crate::error::{EndCause, Overload, Refusal};
 use crate::fault::{Fault, FaultReason};
 use crate::link::spare;
@@ -46,8 +47,11 @@ impl SupervisorState {
     pub(super) fn seated(&mut self, seat: Seat) {
         let Some(Launch::Claiming { attempt }) = self.launch else { return };
         self.launch = Some(Launch::Queued { attempt, seat });
-        let era = self.args.route.record().era == spare::era(&self.args.configured.backend);
-        let spare = self.args.configured.launchable && self.args.transport.is_none() && !self.afresh && era;
+        let backend = &self.args.configured.backend;
+        let era = self.args.route.record().era;
+        let spoken = if self.args.eras.bridges(backend, era) { Era::Modern } else { era };
+        let fits = spoken == spare::era(backend);
+        let spare = self.args.configured.launchable && self.args.transport.is_none() && !self.afresh && fits;
         let _ = self.args.registry.send_message(RegistryMsg::Ticket { key: self.key().clone(), spare });
     }
 
@@ -102,6 +106,8 @@ impl SupervisorState {
             route: self.args.route.clone(),
             backend: self.args.configured.backend.clone(),
             supervisor: myself.clone(),
+            registry: self.args.registry.clone(),
+            eras: self.args.eras.clone(),
             instance: self.args.instance.clone(),
             sweeper: self.args.sweeper.clone(),
             metrics: self.args.metrics.clone(),
@@ -188,6 +194,17 @@ impl SupervisorState {
             current.ready = true;
         }
         self.on(myself, Event::Ready);
+    }
+
+    /// By now it is known what the backend speaks, and the next Connection translates. Whoever waits waits on.
+    pub(super) fn stranger(&mut self, myself: &ActorRef<SupervisorMsg>, incarnation: u64) {
+        if !self.is_launching(incarnation) {
+            return;
+        }
+        self.spare_answered();
+        self.end_launch("cancelled");
+        self.news(News::Left);
+        self.on(myself, Event::Stranger);
     }
 
     fn count_restart(&mut self) {

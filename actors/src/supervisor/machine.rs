@@ -145,7 +145,7 @@ impl Machine {
             Event::Restart { by_hand } => self.restart(by_hand),
             Event::Start => self.start(),
             Event::Renew => self.renew(now),
-            Event::SpareDied => self.spare_died(),
+            Event::SpareDied | Event::Stranger => self.spare_died(),
             Event::Gone => self.gone(waiting, now),
             Event::BackoffOver if self.state == State::BackingOff => self.launch(),
             Event::BackoffOver => Vec::new(),
@@ -282,7 +282,7 @@ impl Machine {
         }
     }
 
-    /// Whoever waits waits on. What died is not counted: nobody had been served by it.
+    /// Whoever waits waits on. What died, or was spoken to in the wrong era, is not counted: nobody had been served by it.
     fn spare_died(&mut self) -> Vec<Effect> {
         match self.state {
             State::Launching => vec![Effect::Launch],

@@ -56,14 +56,6 @@ impl Wrong {
         Self::new(HEADER_MISMATCH, text)
     }
 
-    /// The same where only this version would do.
-    pub(crate) fn supporting_only(mut self, version: &str) -> Self {
-        if let Some(supported) = self.data.as_mut().and_then(|data| data.get_mut("supported")) {
-            *supported = json!([version]);
-        }
-        self
-    }
-
     /// The answer to the request with that id.
     pub(crate) fn reject(&self, id: Option<&[u8]>) -> Rejection {
         Rejection::protocol(id, self.status, self.code, &self.text, self.data.as_ref())

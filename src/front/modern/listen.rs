@@ -10,14 +10,13 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use http::StatusCode;
-use mcpvisor_actors::message::{self, Envelope, SUBSCRIPTION_ID};
+use mcpvisor_actors::message::{self, Envelope, Fields, SUBSCRIPTION_ID};
 use mcpvisor_actors::{Refusal, Route};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::key::Who;
 use super::talk::Said;
-use crate::front::fields::Fields;
 use crate::front::inbound::Inbound;
 use bridged::Bridged;
 pub(crate) use fan::Fan;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::owners::{Conflict, Owners};
 use super::view::{List, View};
-use crate::front::fields::Fields;
+use mcpvisor_actors::message::Fields;
 
 /// In `_meta` of a result: backends that it knows nothing of.
 pub(crate) const UNAVAILABLE: &str = "mcpvisor/unavailable";

@@ -9,7 +9,7 @@ use mcpvisor_actors::message::Envelope;
 use serde_json::json;
 
 use super::names;
-use crate::front::fields::Fields;
+use mcpvisor_actors::message::Fields;
 
 /// The lists of the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

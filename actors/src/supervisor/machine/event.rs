@@ -59,6 +59,8 @@ pub(crate) enum Event<'a> {
     Renew,
     /// The spare that the launch started from died: launch anew, uncounted.
     SpareDied,
+    /// The backend speaks another era than the launch has tried: launch anew, uncounted.
+    Stranger,
     /// The incarnation and all its processes are gone.
     Gone,
     /// The backoff timer fired.

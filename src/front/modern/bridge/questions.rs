@@ -4,7 +4,7 @@ use bytes::Bytes;
 use mcpvisor_actors::message::Envelope;
 use serde_json::{Value, json};
 
-use crate::front::fields::Fields;
+use mcpvisor_actors::message::Fields;
 
 /// Where a backend may name its question (else they are numbered).
 const KEY: &str = "mcpvisor/inputKey";

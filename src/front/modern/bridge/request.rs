@@ -3,8 +3,8 @@
 use mcpvisor_actors::message::Envelope;
 use serde_json::Value;
 
-use crate::front::fields::Fields;
 use crate::front::modern::key::{canonical, digest};
+use mcpvisor_actors::message::Fields;
 
 /// What a request says of itself in the modern era, and the handshake has said in the other.
 const OF_THE_ERA: [&str; 4] = [

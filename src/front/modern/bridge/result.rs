@@ -7,9 +7,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use crate::front::fields::Fields;
 use crate::front::modern::checks::{INVALID_PARAMS, SUPPORTED};
 use crate::front::rejection::INTERNAL_ERROR;
+use mcpvisor_actors::message::Fields;
 
 /// Codes of the legacy era that the modern one has no use for.
 const RESOURCE_NOT_FOUND: i64 = -32002;

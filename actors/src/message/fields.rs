@@ -9,21 +9,21 @@ use serde_json::value::RawValue;
 
 /// Fields in their order, their values as raw JSON.
 #[derive(Debug, Default)]
-pub(crate) struct Fields<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
+pub struct Fields<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
 impl<'a> Fields<'a> {
     /// Reads an object; `None`: it is none.
-    pub(crate) fn parse(object: &'a [u8]) -> Option<Self> {
+    pub fn parse(object: &'a [u8]) -> Option<Self> {
         serde_json::from_slice(object).ok()
     }
 
     /// The value of a field, as raw JSON. Where a name stands twice, the last one counts.
-    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+    pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().rev().find(|(key, _)| key == name).map(|(_, value)| &**value)
     }
 
     /// Sets a field to raw JSON: in its place, else at the end.
-    pub(crate) fn set(&mut self, name: &'static str, value: String) {
+    pub fn set(&mut self, name: &'static str, value: String) {
         match self.0.iter_mut().rev().find(|(key, _)| key == name) {
             Some((_, old)) => *old = Cow::Owned(value),
             None => self.0.push((Cow::Borrowed(name), Cow::Owned(value))),
@@ -31,14 +31,24 @@ impl<'a> Fields<'a> {
     }
 
     /// The same, unless it is there.
-    pub(crate) fn set_if_missing(&mut self, name: &'static str, value: impl FnOnce() -> String) {
+    pub fn set_if_missing(&mut self, name: &'static str, value: impl FnOnce() -> String) {
         if self.get(name).is_none() {
             self.set(name, value());
         }
     }
 
+    /// Adds a field of any name at the end.
+    pub fn add(&mut self, name: impl Into<Cow<'a, str>>, value: impl Into<Cow<'a, str>>) {
+        self.0.push((name.into(), value.into()));
+    }
+
+    /// The names and the values (raw JSON), in their order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (&**name, &**value))
+    }
+
     /// Takes a field out. True if it was there.
-    pub(crate) fn remove(&mut self, name: &str) -> bool {
+    pub fn remove(&mut self, name: &str) -> bool {
         let before = self.0.len();
         self.0.retain(|(key, _)| key != name);
         before != self.0.len()

@@ -1,0 +1,71 @@
+//! A backend that would not shake hands: perhaps it speaks the other era only.
+//!
+//! Nobody asks before, since nearly all that legacy clients talk to is of their own era, and the question takes a process of
+//! its own. It is asked once; then the answer is known for all who follow (`protocol.md`, "Same era when possible").
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use super::handshake::Handshake;
+use super::{ConnectionMsg, ConnectionState, Life};
+use crate::fault::Fault;
+use crate::probe::Spoken;
+use crate::registry::RegistryMsg;
+use crate::supervisor::SupervisorMsg;
+
+/// What becomes of a handshake if there is no other way to make it.
+pub(super) struct Doubt {
+    handshake: Handshake,
+    outcome: Outcome,
+}
+
+/// How it ended.
+pub(super) enum Outcome {
+    /// With an error that is the client's to see.
+    Refused(Bytes),
+    /// It counts.
+    Failed(Fault),
+}
+
+impl ConnectionState {
+    /// Asks what the backend speaks. Meanwhile this process goes, since the next one shall not wait for that.
+    pub(super) fn doubt(&mut self, outcome: Outcome) {
+        let Life::Shaking(handshake) = std::mem::replace(&mut self.life, Life::Over) else { return };
+        self.doubtful = false;
+        self.life = Life::Doubting(Doubt { handshake, outcome });
+        self.close_link();
+        let (registry, myself) = (self.registry.clone(), self.myself.clone());
+        let backend = self.route.key().backend_id.clone();
+        tokio::spawn(async move {
+            let (reply, spoken) = oneshot::channel();
+            let _ = registry.send_message(RegistryMsg::Era { backend, reply });
+            let _ = myself.send_message(ConnectionMsg::Spoken(spoken.await.unwrap_or(Spoken::Legacy)));
+        });
+    }
+
+    /// What it speaks, as far as that could be found out.
+    pub(super) fn spoken(&mut self, spoken: Spoken) {
+        if !matches!(self.life, Life::Doubting(_)) {
+            return;
+        }
+        let Life::Doubting(Doubt { handshake, outcome }) = std::mem::replace(&mut self.life, Life::Over)
+        else {
+            return;
+        };
+        self.timer = None;
+        let incarnation = self.incarnation;
+        match outcome {
+            _ if spoken == Spoken::Modern => self.tell(SupervisorMsg::Stranger { incarnation }),
+            Outcome::Refused(answer) => {
+                self.tell(SupervisorMsg::Answered { incarnation, answer, accepted: false });
+            }
+            Outcome::Failed(fault) => {
+                self.life = Life::Shaking(handshake);
+                return self.broken(fault);
+            }
+        }
+        if self.gone {
+            self.conclude();
+        }
+    }
+}
