@@ -37,10 +37,3 @@ fn demo(name: &str, settings: &str) -> String {
     let command = env!("CARGO_BIN_EXE_mcpvisor");
     format!("[backends.{name}]\ncommand = {command:?}\nargs = [\"demo-server\"]\n{settings}\n")
 }
-
-/// A backend that the official conformance suite is content with, in the eras of that name.
-fn conforming(name: &str, era: &str, settings: &str) -> String {
-    let command = common::fixture();
-    let args = format!("[\"conformance\", \"--stdio\", \"--era\", {era:?}]");
-    format!("[backends.{name}]\ncommand = {:?}\nargs = {args}\n{settings}\n", command.to_str().unwrap())
-}

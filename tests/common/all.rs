@@ -6,6 +6,7 @@
 
 pub mod bystander;
 mod client;
+mod conforming;
 mod dice;
 mod exposition;
 mod fixture;
@@ -19,6 +20,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 pub use client::{Client, code, reason, text_of};
+pub use conforming::{Conforming, conforming};
 pub use dice::Dice;
 pub use exposition::{Family, Page};
 pub use fixture::{backend, fixture};

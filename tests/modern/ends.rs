@@ -5,8 +5,9 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::client::Modern;
+use crate::common::conforming;
 use crate::common::{Service, backend, code, eventually, marked, reason, text_of};
-use crate::{conforming, demo};
+use crate::demo;
 
 async fn serve(config: &str) -> Service {
     Service::start_in(TempDir::new().unwrap(), config, &["gateway.drain_timeout=10s"]).await

@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::client::Modern;
+use crate::common::conforming;
 use crate::common::{Reply, Service, backend, eventually, kill_9};
-use crate::{conforming, demo};
+use crate::demo;
 
 const ID: &str = "io.modelcontextprotocol/subscriptionId";
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::client::Modern;
+use crate::common::conforming;
 use crate::common::{Service, backend, code, eventually, kill_9, reason, text_of};
-use crate::conforming;
 
 fn said(answer: &Value) -> Value {
     serde_json::from_str(&text_of(answer)).unwrap()

@@ -1,58 +1,16 @@
 //! Backends over HTTP, of either era.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::client::Modern;
-use crate::common::{Service, code, eventually, fixture, text_of};
-
-/// The conformance fixture, listening.
-struct Upstream {
-    child: Child,
-    url: String,
-}
-
-impl Upstream {
-    fn start(address: &str, era: &str) -> Self {
-        let mut command = Command::new(fixture());
-        command
-            .args(["conformance", "--http", address, "--era", era])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null());
-        let mut child = command.spawn().unwrap();
-        let mut url = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
-        Self { child, url: url.trim().to_owned() }
-    }
-
-    fn backend(&self, settings: &str) -> String {
-        format!("[backends.u]\nurl = {:?}\n{settings}\n", self.url)
-    }
-
-    /// `host:port`
-    fn address(&self) -> String {
-        self.url.trim_start_matches("http://").split('/').next().unwrap().to_owned()
-    }
-
-    fn end(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Drop for Upstream {
-    fn drop(&mut self) {
-        self.end();
-    }
-}
+use crate::common::{Conforming, Service, code, eventually, text_of};
 
 /// Over HTTP the stream tells which call a question is about: refusing it would fail every second user.
 #[tokio::test]
 async fn questions_of_several_calls_at_once_are_told_apart_by_their_streams() {
-    let upstream = Upstream::start("127.0.0.1:0", "legacy");
+    let upstream = Conforming::start("127.0.0.1:0", "legacy");
     let service = Service::start(&upstream.backend("")).await;
     let client = Modern::new(&service, "u");
     let (one, other) = ("test_input_required_result_elicitation", "test_input_required_result_sampling");
@@ -76,7 +34,7 @@ async fn questions_of_several_calls_at_once_are_told_apart_by_their_streams() {
 #[tokio::test]
 async fn streams_and_calls_survive_an_upstream_that_comes_back() {
     for era in ["modern", "legacy"] {
-        let mut upstream = Upstream::start("127.0.0.1:0", era);
+        let mut upstream = Conforming::start("127.0.0.1:0", era);
         let settings = "backoff.min = \"50ms\"\nbackoff.max = \"100ms\"\npool.max_error_count = 1000";
         let service = Service::start(&upstream.backend(settings)).await;
         let client = Modern::new(&service, "u");
@@ -87,7 +45,7 @@ async fn streams_and_calls_survive_an_upstream_that_comes_back() {
         assert_eq!(first["method"], "notifications/subscriptions/acknowledged", "{era}: {first}");
         let address = upstream.address();
         upstream.end();
-        upstream = Upstream::start(&address, era);
+        upstream = Conforming::start(&address, era);
         eventually("calls are served again", async || {
             let (_, answer) = client.call("test_simple_text", json!({})).await;
             answer["result"].is_object().then_some(())
@@ -117,7 +75,7 @@ async fn streams_and_calls_survive_an_upstream_that_comes_back() {
 #[tokio::test]
 async fn a_client_that_closes_its_connection_closes_that_to_the_upstream() {
     for era in ["modern", "legacy"] {
-        let upstream = Upstream::start("127.0.0.1:0", era);
+        let upstream = Conforming::start("127.0.0.1:0", era);
         let service = Service::start(&upstream.backend("")).await;
         let client = Modern::new(&service, "u");
         client.text("test_simple_text", json!({})).await;
@@ -136,8 +94,8 @@ async fn a_client_that_closes_its_connection_closes_that_to_the_upstream() {
 /// A proxy between would decide by a header that says something else than the tool is told.
 #[tokio::test]
 async fn headers_that_repeat_arguments_are_checked_and_passed_on() {
-    let upstream = Upstream::start("127.0.0.1:0", "modern");
-    let others = ["modern", "legacy"].map(|era| crate::conforming(era, era, "")).concat();
+    let upstream = Conforming::start("127.0.0.1:0", "modern");
+    let others = ["modern", "legacy"].map(|era| crate::common::conforming(era, era, "")).concat();
     let service = Service::start(&(upstream.backend("") + &others)).await;
     for name in ["u", "modern", "legacy"] {
         let client = Modern::new(&service, name);

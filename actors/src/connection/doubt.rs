@@ -9,21 +9,26 @@ use tokio::sync::oneshot;
 use super::handshake::Handshake;
 use super::{ConnectionMsg, ConnectionState, Life};
 use crate::fault::Fault;
+use crate::message::{Envelope, Kind};
 use crate::probe::Spoken;
 use crate::registry::RegistryMsg;
 use crate::supervisor::SupervisorMsg;
 
 /// What becomes of a handshake if there is no other way to make it.
-pub(super) struct Doubt {
-    handshake: Handshake,
-    outcome: Outcome,
-}
-
-/// How it ended.
-pub(super) enum Outcome {
-    /// With an error that is the client's to see.
+pub(super) enum Doubt {
+    /// The error is the client's to see.
     Refused(Bytes),
     /// It counts.
+    Failed(Handshake, Fault),
+    /// The same, where it ends already.
+    Died(Fault),
+}
+
+/// How a handshake came to nothing.
+pub(super) enum Outcome {
+    /// See [`Doubt::Refused`].
+    Refused(Bytes),
+    /// See [`Doubt::Failed`].
     Failed(Fault),
 }
 
@@ -31,8 +36,26 @@ impl ConnectionState {
     /// Asks what the backend speaks. Meanwhile this process goes, since the next one shall not wait for that.
     pub(super) fn doubt(&mut self, outcome: Outcome) {
         let Life::Shaking(handshake) = std::mem::replace(&mut self.life, Life::Over) else { return };
+        self.ask_era(match outcome {
+            Outcome::Refused(answer) => Doubt::Refused(answer),
+            Outcome::Failed(fault) => Doubt::Failed(handshake, fault),
+        });
+    }
+
+    /// The same for one that has gone at once: its end may be seen before its last words.
+    pub(super) fn doubt_late(&mut self, answer: &Envelope) {
+        if !self.doubtful || answer.kind() != Kind::Error || answer.wire_id() != Some(self.last_id) {
+            return;
+        }
+        match std::mem::replace(&mut self.life, Life::Over) {
+            Life::Dying { fault, settled: false } => self.ask_era(Doubt::Died(fault)),
+            other => self.life = other,
+        }
+    }
+
+    fn ask_era(&mut self, doubt: Doubt) {
         self.doubtful = false;
-        self.life = Life::Doubting(Doubt { handshake, outcome });
+        self.life = Life::Doubting(doubt);
         self.close_link();
         let (registry, myself) = (self.registry.clone(), self.myself.clone());
         let backend = self.route.key().backend_id.clone();
@@ -48,20 +71,21 @@ impl ConnectionState {
         if !matches!(self.life, Life::Doubting(_)) {
             return;
         }
-        let Life::Doubting(Doubt { handshake, outcome }) = std::mem::replace(&mut self.life, Life::Over)
-        else {
-            return;
-        };
+        let Life::Doubting(doubt) = std::mem::replace(&mut self.life, Life::Over) else { return };
         self.timer = None;
         let incarnation = self.incarnation;
-        match outcome {
+        match doubt {
             _ if spoken == Spoken::Modern => self.tell(SupervisorMsg::Stranger { incarnation }),
-            Outcome::Refused(answer) => {
+            Doubt::Refused(answer) => {
                 self.tell(SupervisorMsg::Answered { incarnation, answer, accepted: false });
             }
-            Outcome::Failed(fault) => {
+            Doubt::Failed(handshake, fault) => {
                 self.life = Life::Shaking(handshake);
                 return self.broken(fault);
+            }
+            Doubt::Died(fault) => {
+                self.life = Life::Dying { fault, settled: false };
+                return self.last_words();
             }
         }
         if self.gone {

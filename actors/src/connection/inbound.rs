@@ -30,6 +30,7 @@ impl ConnectionState {
         match (&self.life, message.kind()) {
             (Life::Over | Life::Closing | Life::Opening | Life::Doubting(_), _) => {}
             (Life::Shaking(_), Kind::Result | Kind::Error) => self.handshake_answer(message),
+            (Life::Dying { .. }, Kind::Error) if self.doubtful => self.doubt_late(message),
             (_, Kind::Result | Kind::Error) => self.answer(message, Instant::now()),
             (_, Kind::Request) => {
                 self.heard();

@@ -57,6 +57,7 @@ impl ConnectionState {
         }
         match handshake.verdict(answer) {
             Verdict::Established(version) => {
+                self.doubtful = false;
                 self.version = version_label(&version);
                 self.session_since = Some(Instant::now());
                 if let Some(link) = &mut self.link {
