@@ -9,6 +9,8 @@
 //! id that it gave; the backend knows it by the same one, until it has asked something and gets the request once more.
 
 mod answer;
+mod backend;
+mod client;
 mod introduction;
 mod link;
 mod listening;
@@ -21,11 +23,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde::Deserialize;
-use serde_json::Value;
+use tokio::time::Instant;
 
-use crate::era;
-use crate::message::{self, Envelope, Kind, LogLevel, cancelled_request_id, subscription_id};
-use answer::{Discovered, Reading};
+use crate::message::{self, LogLevel};
 use introduction::Introduction;
 pub(crate) use link::BridgedLink;
 use listening::{End, Listening};
@@ -127,104 +127,6 @@ impl Translator {
         message::raw_request(id, method, signed.as_bytes())
     }
 
-    /// What the Connection says. `request`: it is to be answered.
-    pub(crate) fn from_client(&mut self, message: &Envelope, request: Option<u64>) -> Vec<Out> {
-        match (message.kind(), request) {
-            (Kind::Request, Some(wire)) => self.asked_by_client(message, wire),
-            (Kind::Request, None) => Vec::new(),
-            (Kind::Notification, _) => self.told_by_client(message),
-            (Kind::Result | Kind::Error, _) => self.answered_by_client(message),
-        }
-    }
-
-    fn asked_by_client(&mut self, message: &Envelope, wire: u64) -> Vec<Out> {
-        let discover = Out::Ask { id: wire, method: "server/discover", params: "{}".to_owned() };
-        match message.method().unwrap_or_default() {
-            "initialize" => {
-                self.client = Introduction::of(message);
-                self.ways.insert(wire, Way::Greeting);
-                vec![discover]
-            }
-            "ping" => {
-                self.ways.insert(wire, Way::Ping);
-                vec![discover]
-            }
-            "logging/setLevel" => vec![self.set_level(message, wire)],
-            method @ ("resources/subscribe" | "resources/unsubscribe") => {
-                let Some(uri) = uri(message.params()) else {
-                    return vec![Out::error(wire, -32602, "params.uri is missing")];
-                };
-                let next = id(&mut self.last);
-                match method {
-                    "resources/subscribe" => self.listening.subscribe(wire, uri, next),
-                    _ => self.listening.unsubscribe(wire, &uri, next),
-                }
-            }
-            _ => {
-                let message = self.signed(message);
-                self.ways.insert(wire, Way::Forwarded(Round::new(&message)));
-                vec![Out::Send { message, request: Some(wire) }]
-            }
-        }
-    }
-
-    fn set_level(&mut self, message: &Envelope, wire: u64) -> Out {
-        if !self.has_logging {
-            return Out::error(wire, -32601, "the server has no log messages");
-        }
-        let Some(level) = LogLevel::in_params(message.params()) else {
-            return Out::error(wire, -32602, "params.level is none of the levels of the protocol");
-        };
-        self.level = Some(level);
-        Out::tell(message::empty_result(wire.to_string().as_bytes()))
-    }
-
-    /// A request with all that the modern era wants to be told each time.
-    fn signed(&self, message: &Envelope) -> Bytes {
-        let level = self.level.filter(|_| self.has_logging);
-        let Some(signed) = self.client.sign(message.params(), level) else { return message.bytes().clone() };
-        if let Some(params) = message.params() {
-            return message.with_part(params, signed.as_bytes());
-        }
-        let whole = message.bytes().trim_ascii_end();
-        let head = whole.strip_suffix(b"}").unwrap_or(whole);
-        [head, br#","params":"#, signed.as_bytes(), b"}"].concat().into()
-    }
-
-    fn told_by_client(&mut self, message: &Envelope) -> Vec<Out> {
-        match message.method().unwrap_or_default() {
-            "notifications/initialized" => self.listening.start(id(&mut self.last)),
-            "notifications/cancelled" => {
-                let wire = cancelled_request_id(message).and_then(|id| std::str::from_utf8(id).ok());
-                wire.and_then(|wire| wire.parse().ok()).map_or_else(Vec::new, |wire| self.cancel(wire))
-            }
-            // The era has no such thing: what is asked is answered by the client each time.
-            "notifications/roots/list_changed" | "notifications/progress" => Vec::new(),
-            _ => vec![Out::Send { message: message.bytes().clone(), request: None }],
-        }
-    }
-
-    /// The Connection takes back a request, and may still hear its answer.
-    fn cancel(&mut self, wire: u64) -> Vec<Out> {
-        self.listening.forget(wire);
-        let Some(way) = self.ways.get_mut(&wire) else { return vec![Out::Gone(wire)] };
-        let (asking, current) = match way {
-            Way::Forwarded(round) => (round.is_asking(), round.id().unwrap_or(wire)),
-            _ => (false, wire),
-        };
-        if asking {
-            let mut out = self.withdraw_questions(wire);
-            self.forget(wire);
-            out.push(Out::Gone(wire));
-            return out;
-        }
-        if self.hangs_up {
-            self.forget(wire);
-            return vec![Out::Withdraw(current), Out::Gone(wire)];
-        }
-        vec![Out::Withdraw(current)]
-    }
-
     /// The Connection no longer waits for this; the id by which the backend knows it.
     pub(crate) fn abort(&mut self, wire: u64) -> Option<u64> {
         self.listening.forget(wire);
@@ -259,130 +161,14 @@ impl Translator {
     }
 
     /// The subscription under this id was lost; how many in a row were.
-    pub(crate) fn listening_failed(&mut self, id: u64) -> (u32, Vec<Out>) {
-        let out = self.listening.ended(id, End::Lost, self::id(&mut self.last));
+    pub(crate) fn listening_failed(&mut self, id: u64, now: Instant) -> (u32, Vec<Out>) {
+        let out = self.listening.ended(id, End::Lost, now, self::id(&mut self.last));
         (self.listening.failures(), out)
     }
 
     /// The time of a [`Out::Later`] has come.
     pub(crate) fn again(&mut self) -> Vec<Out> {
         self.listening.refresh(id(&mut self.last))
-    }
-
-    /// What the backend says. `via`: the id of the request whose stream carried it.
-    pub(crate) fn from_backend(&mut self, message: &Envelope, via: Option<u64>) -> Vec<Out> {
-        match message.kind() {
-            Kind::Result | Kind::Error => self.answered_by_backend(message),
-            Kind::Notification => self.told_by_backend(message, via),
-            Kind::Request => self.asked_by_backend(message),
-        }
-    }
-
-    fn answered_by_backend(&mut self, message: &Envelope) -> Vec<Out> {
-        let Some(known) = message.wire_id() else { return Vec::new() };
-        let wire = match self.owner(known) {
-            Some(Owner::Listening) => {
-                let end = match message.error_code() {
-                    Some(code) => End::Refused(code, "the server refuses the subscription".to_owned()),
-                    None => End::Lost,
-                };
-                return self.listening.ended(known, end, id(&mut self.last));
-            }
-            Some(Owner::Request(wire)) => wire,
-            None => return Vec::new(),
-        };
-        let name = wire.to_string();
-        match self.ways.remove(&wire) {
-            Some(Way::Greeting) => self.greeted(message, name.as_bytes()),
-            Some(Way::Ping) => vec![Out::tell(message::empty_result(name.as_bytes()))],
-            Some(Way::Forwarded(mut round)) => {
-                // Of a round before this one, which was answered.
-                if round.id().unwrap_or(wire) != known {
-                    self.ways.insert(wire, Way::Forwarded(round));
-                    return Vec::new();
-                }
-                self.renamed.remove(&known);
-                if message.kind() == Kind::Error {
-                    return vec![Out::tell(answer::error(round.method(), message, name.as_bytes()))];
-                }
-                match answer::result(message, name.as_bytes()) {
-                    Reading::Answer(bytes) => vec![Out::tell(bytes)],
-                    Reading::InputRequired => {
-                        round.begins();
-                        self.ways.insert(wire, Way::Forwarded(round));
-                        self.input_required(wire, message)
-                    }
-                    Reading::Unknown(other) => {
-                        let text = format!("the server answered with a result of the unknown type {other}");
-                        vec![Out::error(wire, -32603, &text)]
-                    }
-                }
-            }
-            // An answer to nothing, as the Connection will see.
-            None => vec![Out::tell(message.bytes().clone())],
-        }
-    }
-
-    fn greeted(&mut self, message: &Envelope, id: &[u8]) -> Vec<Out> {
-        if message.kind() == Kind::Error {
-            return vec![Out::tell(answer::error("server/discover", message, id))];
-        }
-        if !era::is_modern_answer(message) {
-            let text = "the server has not answered server/discover as one of 2026-07-28 does";
-            return vec![Out::tell(message::error(Some(id), -32603, text, None))];
-        }
-        let discovered = Discovered::of(message, &self.name);
-        self.has_logging = discovered.capabilities["logging"].is_object();
-        self.listening = Listening::of(&discovered.capabilities);
-        vec![Out::tell(discovered.initialize_result(&self.client, id))]
-    }
-
-    fn told_by_backend(&mut self, message: &Envelope, via: Option<u64>) -> Vec<Out> {
-        let method = message.method().unwrap_or_default();
-        if method == "notifications/cancelled" {
-            let id = cancelled_request_id(message).and_then(number).filter(|id| self.listening.is(*id));
-            return id
-                .map_or_else(Vec::new, |id| self.listening.ended(id, End::Lost, self::id(&mut self.last)));
-        }
-        let named = subscription_id(message).and_then(number);
-        if method == "notifications/subscriptions/acknowledged" {
-            let params: Value =
-                serde_json::from_slice(message.params().unwrap_or_default()).unwrap_or_default();
-            let subscription = named.or(via);
-            return subscription.map_or_else(Vec::new, |subscription| {
-                self.listening.acknowledged(subscription, &params["notifications"], id(&mut self.last))
-            });
-        }
-        let via = match via.map(|id| (id, self.owner(id))) {
-            Some((id, Some(Owner::Listening) | None)) => {
-                let uri = uri(message.params());
-                if !self.listening.hears(named.unwrap_or(id), uri.as_deref()) {
-                    return Vec::new();
-                }
-                None
-            }
-            Some((_, Some(Owner::Request(wire)))) => Some(wire),
-            None => {
-                let uri = uri(message.params());
-                if named.is_some_and(|named| !self.listening.hears(named, uri.as_deref())) {
-                    return Vec::new();
-                }
-                None
-            }
-        };
-        vec![Out::Tell { message: answer::notification(message), via }]
-    }
-
-    /// There is nothing that a server of the era may ask but whether we are there, and not even that.
-    fn asked_by_backend(&self, message: &Envelope) -> Vec<Out> {
-        let Some(id) = message.id() else { return Vec::new() };
-        let answer = if message.method() == Some("ping") {
-            message::empty_result(id)
-        } else {
-            let text = "there are no requests to clients in 2026-07-28: answer with input_required";
-            message::error(Some(id), -32601, text, None)
-        };
-        vec![Out::Send { message: answer, request: None }]
     }
 }
 

@@ -19,6 +19,9 @@
 //! handshake from the [`SessionRecord`], tells the client what is lost, sends what waited, and publishes the
 //! new Connection.
 //!
+//! **One backend of the other era**: between a client with a handshake and a server that speaks 2026-07-28 only, the Connection's
+//! link is wrapped in a translator (`bridge`), so that everything above it is as always.
+//!
 //! **One reload**: [`Launcher::reload`] → Root (what holds is kept outside of the actors) → Registry → each Supervisor and
 //! Connection is told what holds for it, and those that it does not suit are replaced once they are idle.
 //!

@@ -53,7 +53,6 @@ pub(crate) async fn post(inbound: &Inbound<'_>, message: Envelope) -> Result<Htt
 async fn request(inbound: &Inbound<'_>, message: Envelope) -> Result<HttpResponse, Rejection> {
     let id = client_id(&message).map_err(|error| Rejection::invalid(None, &error.to_string()))?;
     let meta = Meta::of(&message);
-    let launcher = &inbound.front.launcher;
     checks::check(inbound.headers, &message, &meta).map_err(|wrong| wrong.reject(Some(id)))?;
     inbound.check_draining(Some(id))?;
     let as_stream = media::prefers_stream(inbound.headers);

@@ -24,7 +24,7 @@ fn reply_to(question: &Value) -> Value {
 async fn converse(client: &Client, mut stream: Reply) -> (Vec<String>, Value) {
     let mut asked = Vec::new();
     loop {
-        let message = soon("the next message", stream.message()).await.expect("an answer");
+        let message = soon("the next message", stream.message()).await.unwrap();
         match message["method"].as_str() {
             Some(method) => asked.push(method.to_owned()),
             None => return (asked, message),

@@ -66,3 +66,16 @@ async fn a_refusal_of_a_server_of_the_era_is_told_as_it_was() {
     }
     assert_eq!(service.log().matches("backend.probed").count(), 1);
 }
+
+/// What is kept in reserve for a modern backend would be of no use to most clients.
+#[tokio::test]
+async fn a_process_in_reserve_serves_clients_of_either_era() {
+    let service = Service::start(&conforming("p", "modern", "protocol = \"modern\"\nwarm = 1")).await;
+    crate::common::eventually("one is in reserve", async || {
+        (service.metric(r#"mcpvisor_spares{backend="p",state="warm"}"#).await >= 1.0).then_some(())
+    })
+    .await;
+    let client = Client::open(&service, "p").await;
+    client.text("test_simple_text", json!({})).await;
+    assert!(service.log().contains("start=\"spare\""), "{}", service.log());
+}

@@ -82,7 +82,7 @@ impl BridgedLink {
     /// The backend's queue has no room for something that we send for ourselves, or once more.
     fn refused(&mut self, id: u64, events: &mut Vec<LinkEvent>) -> Vec<Out> {
         match self.translator.owner(id) {
-            Some(Owner::Listening) => self.translator.listening_failed(id).1,
+            Some(Owner::Listening) => self.translator.listening_failed(id, Instant::now()).1,
             Some(Owner::Request(request)) => {
                 self.translator.failed(request);
                 let retry_after = std::time::Duration::from_secs(1);
@@ -109,7 +109,7 @@ impl BridgedLink {
                 vec![event(wire)]
             }
             Some(Owner::Listening) => {
-                let (failures, outs) = self.translator.listening_failed(id);
+                let (failures, outs) = self.translator.listening_failed(id, Instant::now());
                 match event(id) {
                     // As with the standalone stream of the other era.
                     LinkEvent::BrokenFor { fault, .. } if failures >= FAILURES => {
@@ -127,7 +127,7 @@ impl Link for BridgedLink {
     /// What the translator answers itself comes by the mailbox, as any answer.
     fn send(&mut self, message: Bytes, request: Option<u64>) -> Sent {
         let Ok(message) = Envelope::parse(message) else { return Sent::Queued };
-        let outs = self.translator.from_client(&message, request);
+        let outs = self.translator.client_says(&message, request);
         let (events, sent) = self.run(outs);
         for event in events {
             // A Connection that is gone needs no answer.
@@ -143,7 +143,7 @@ impl Link for BridgedLink {
     fn hear(&mut self, event: LinkEvent) -> Vec<LinkEvent> {
         match event {
             LinkEvent::Message { message, via, permit: _permit } => {
-                let outs = self.translator.from_backend(&message, via);
+                let outs = self.translator.backend_says(&message, via, Instant::now());
                 self.run(outs).0
             }
             LinkEvent::Written(ids) => vec![LinkEvent::Written(self.known(ids))],

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::Out;
 use crate::message;
@@ -15,6 +16,9 @@ use crate::message;
 const PAUSE: Duration = Duration::from_millis(500);
 /// … up to this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// One that lasted so long was one.
+const STEADY: Duration = Duration::from_secs(10);
 
 /// The kinds of lists, and the name of each in a filter.
 const LISTS: [(&str, &str); 3] =
@@ -34,6 +38,8 @@ struct Stream {
     id: u64,
     wanted: Value,
     waiting: Vec<Waiting>,
+    /// When it was acknowledged.
+    since: Option<Instant>,
 }
 
 #[derive(Default)]
@@ -55,6 +61,7 @@ pub(super) struct Listening {
     missed: bool,
     /// The backend knows no subscriptions.
     unknown: bool,
+    /// In a row.
     failures: u32,
 }
 
@@ -150,14 +157,20 @@ impl Listening {
         }
         let (id, waiting) = (id(), std::mem::take(&mut self.waiting));
         let params = json!({ "notifications": wanted });
-        self.asked = Some(Stream { id, wanted, waiting });
+        self.asked = Some(Stream { id, wanted, waiting, since: None });
         vec![Out::Ask { id, method: "subscriptions/listen", params: params.to_string() }]
     }
 
     /// The backend listens to what it says here.
-    pub(super) fn acknowledged(&mut self, id: u64, honored: &Value, next: impl FnOnce() -> u64) -> Vec<Out> {
+    pub(super) fn acknowledged(
+        &mut self,
+        id: u64,
+        honored: &Value,
+        now: Instant,
+        next: impl FnOnce() -> u64,
+    ) -> Vec<Out> {
         let Some(mut stream) = self.asked.take_if(|stream| stream.id == id) else { return Vec::new() };
-        self.failures = 0;
+        stream.since = Some(now);
         let mut out = Vec::new();
         let granted_uris = honored[RESOURCES].as_array();
         let is_granted =
@@ -197,8 +210,12 @@ impl Listening {
     }
 
     /// The subscription under this id is over.
-    pub(super) fn ended(&mut self, id: u64, end: End, next: impl FnOnce() -> u64) -> Vec<Out> {
-        if self.current.take_if(|stream| stream.id == id).is_some() {
+    pub(super) fn ended(&mut self, id: u64, end: End, now: Instant, next: impl FnOnce() -> u64) -> Vec<Out> {
+        if let Some(stream) = self.current.take_if(|stream| stream.id == id) {
+            // A server that ends each at once would be asked all the time, and its clients told of changes.
+            if stream.since.is_some_and(|since| now.saturating_duration_since(since) >= STEADY) {
+                self.failures = 0;
+            }
             self.missed = true;
             return if self.asked.is_some() { Vec::new() } else { vec![Out::Later(self.pause())] };
         }

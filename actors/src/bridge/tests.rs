@@ -1,6 +1,7 @@
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
+use crate::message::Envelope;
 
 mod listening;
 mod rounds;
@@ -8,6 +9,7 @@ mod rounds;
 /// A translator, and what it says to each side, as JSON.
 struct World {
     translator: Translator,
+    now: Instant,
 }
 
 /// One thing that is to be done.
@@ -21,14 +23,14 @@ enum Said {
 }
 
 impl Said {
-    fn to_backend(self) -> Value {
+    fn for_backend(self) -> Value {
         match self {
             Self::Backend(message) => message,
             other => panic!("not to the backend: {other:?}"),
         }
     }
 
-    fn to_client(self) -> Value {
+    fn for_client(self) -> Value {
         match self {
             Self::Client(message, _) => message,
             other => panic!("not to the client: {other:?}"),
@@ -43,7 +45,7 @@ fn parse(message: &Value) -> Envelope {
 impl World {
     /// A client that has declared these, before it has said anything.
     fn new(hangs_up: bool) -> Self {
-        Self { translator: Translator::new(hangs_up, "b", "nonce".to_owned()) }
+        Self { translator: Translator::new(hangs_up, "b", "nonce".to_owned()), now: Instant::now() }
     }
 
     /// The same, once hands are shaken.
@@ -83,19 +85,19 @@ impl World {
 
     fn client(&mut self, message: Value) -> Vec<Said> {
         let request = message["id"].as_u64().filter(|_| message["method"].is_string());
-        let outs = self.translator.from_client(&parse(&message), request);
+        let outs = self.translator.client_says(&parse(&message), request);
         self.said(outs)
     }
 
     fn backend(&mut self, message: Value, via: Option<u64>) -> Vec<Said> {
-        let outs = self.translator.from_backend(&parse(&message), via);
+        let outs = self.translator.backend_says(&parse(&message), via, self.now);
         self.said(outs)
     }
 
     fn call(&mut self, wire: u64) -> Value {
         let params = json!({ "name": "t", "_meta": { "progressToken": "p" } });
         let call = json!({ "jsonrpc": "2.0", "id": wire, "method": "tools/call", "params": params });
-        only(self.client(call)).to_backend()
+        only(self.client(call)).for_backend()
     }
 }
 
@@ -117,14 +119,14 @@ fn hands_are_shaken_with_a_server_that_shakes_none() {
         "clientInfo": { "name": "c", "version": "1" },
     });
     let initialize = json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params });
-    let discover = only(world.client(initialize)).to_backend();
+    let discover = only(world.client(initialize)).for_backend();
     assert_eq!((&discover["id"], &discover["method"]), (&json!(1), &json!("server/discover")));
     assert_eq!(meta(&discover, "protocolVersion"), "2026-07-28");
     assert_eq!(meta(&discover, "clientInfo")["name"], "c");
     assert_eq!(meta(&discover, "clientCapabilities"), &json!({ "sampling": {} }));
     let result = json!({ "supportedVersions": ["2026-07-28"], "capabilities": { "tools": {} } });
     let answer = world.backend(json!({ "jsonrpc": "2.0", "id": 1, "result": result }), None);
-    let answer = only(answer).to_client();
+    let answer = only(answer).for_client();
     assert_eq!(answer["result"]["protocolVersion"], "2025-06-18");
     assert_eq!(answer["result"]["capabilities"], json!({ "tools": {} }));
     assert!(world.client(json!({ "jsonrpc": "2.0", "method": "notifications/initialized" })).is_empty());
@@ -142,7 +144,7 @@ fn what_is_no_modern_server_is_not_taken_for_one() {
         world.client(json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {} }));
         let mut message = json!({ "jsonrpc": "2.0", "id": 1 });
         message.as_object_mut().unwrap().extend(answer.as_object().unwrap().clone());
-        let told = only(world.backend(message, None)).to_client();
+        let told = only(world.backend(message, None)).for_client();
         assert!(matches!(told["error"]["code"].as_i64(), Some(-32601 | -32603)), "{told}");
     }
 }
@@ -156,11 +158,11 @@ fn requests_go_with_all_that_the_era_wants_and_their_answers_without() {
     assert!(meta(&call, "logLevel").is_null());
     let result = json!({ "resultType": "complete", "content": [], "ttlMs": 0 });
     let answer = only(world.backend(json!({ "jsonrpc": "2.0", "id": 2, "result": result }), Some(2)));
-    assert_eq!(answer.to_client(), json!({ "jsonrpc": "2.0", "id": 2, "result": { "content": [] } }));
-    let bare = only(world.client(json!({ "jsonrpc": "2.0", "id": 3, "method": "tools/list" }))).to_backend();
+    assert_eq!(answer.for_client(), json!({ "jsonrpc": "2.0", "id": 2, "result": { "content": [] } }));
+    let bare = only(world.client(json!({ "jsonrpc": "2.0", "id": 3, "method": "tools/list" }))).for_backend();
     assert_eq!(meta(&bare, "protocolVersion"), "2026-07-28");
     let odd = json!({ "jsonrpc": "2.0", "id": 3, "result": { "resultType": "task" } });
-    let told = only(world.backend(odd, None)).to_client();
+    let told = only(world.backend(odd, None)).for_client();
     assert_eq!((&told["id"], &told["error"]["code"]), (&json!(3), &json!(-32603)));
 }
 
@@ -168,24 +170,24 @@ fn requests_go_with_all_that_the_era_wants_and_their_answers_without() {
 #[test]
 fn a_ping_is_answered_when_the_backend_answers_and_not_before() {
     let mut world = World::greeted(false, json!({}), json!({}));
-    let asked = only(world.client(json!({ "jsonrpc": "2.0", "id": 2, "method": "ping" }))).to_backend();
+    let asked = only(world.client(json!({ "jsonrpc": "2.0", "id": 2, "method": "ping" }))).for_backend();
     assert_eq!((&asked["id"], &asked["method"]), (&json!(2), &json!("server/discover")));
     let result = json!({ "supportedVersions": ["2026-07-28"], "capabilities": {} });
     let answer = world.backend(json!({ "jsonrpc": "2.0", "id": 2, "result": result }), None);
-    assert_eq!(only(answer).to_client(), json!({ "jsonrpc": "2.0", "id": 2, "result": {} }));
+    assert_eq!(only(answer).for_client(), json!({ "jsonrpc": "2.0", "id": 2, "result": {} }));
 }
 
 #[test]
 fn the_log_level_is_kept_and_said_with_each_request() {
     let mut world = World::greeted(false, json!({}), json!({ "logging": {} }));
     let level = |level: &str| json!({ "jsonrpc": "2.0", "id": 2, "method": "logging/setLevel", "params": { "level": level } });
-    let told = only(world.client(level("loud"))).to_client();
+    let told = only(world.client(level("loud"))).for_client();
     assert_eq!(told["error"]["code"], -32602);
-    let told = only(world.client(level("debug"))).to_client();
+    let told = only(world.client(level("debug"))).for_client();
     assert_eq!(told, json!({ "jsonrpc": "2.0", "id": 2, "result": {} }));
     assert_eq!(meta(&world.call(3), "logLevel"), "debug");
     let mut silent = World::greeted(false, json!({}), json!({}));
-    assert_eq!(only(silent.client(level("debug"))).to_client()["error"]["code"], -32601);
+    assert_eq!(only(silent.client(level("debug"))).for_client()["error"]["code"], -32601);
 }
 
 #[test]
@@ -195,9 +197,9 @@ fn what_the_other_era_has_no_word_for_stays_here() {
         assert!(world.client(json!({ "jsonrpc": "2.0", "method": method })).is_empty());
     }
     let other = json!({ "jsonrpc": "2.0", "method": "notifications/x" });
-    assert_eq!(only(world.client(other.clone())).to_backend(), other);
+    assert_eq!(only(world.client(other.clone())).for_backend(), other);
     let asked =
-        only(world.backend(json!({ "jsonrpc": "2.0", "id": 5, "method": "roots/list" }), None)).to_backend();
+        only(world.backend(json!({ "jsonrpc": "2.0", "id": 5, "method": "roots/list" }), None)).for_backend();
     assert_eq!((&asked["id"], &asked["error"]["code"]), (&json!(5), &json!(-32601)));
 }
 
@@ -213,7 +215,7 @@ fn a_request_is_taken_back_as_the_transport_does_it() {
     stdio.call(2);
     assert_eq!(stdio.client(cancel), [Said::Withdrawn(2)]);
     let late = json!({ "jsonrpc": "2.0", "id": 2, "result": { "resultType": "complete" } });
-    assert_eq!(only(stdio.backend(late, None)).to_client()["result"], json!({}));
+    assert_eq!(only(stdio.backend(late, None)).for_client()["result"], json!({}));
 }
 
 #[test]

@@ -35,7 +35,7 @@ fn questions_are_asked_and_the_request_sent_again_with_all_answers() {
     assert_eq!(form["params"], json!({ "mode": "form", "message": "who?" }));
     assert_eq!(roots["method"], "roots/list");
     assert!(world.client(answer(roots, json!({ "roots": [] }))).is_empty());
-    let again = only(world.client(answer(form, json!({ "action": "accept" })))).to_backend();
+    let again = only(world.client(answer(form, json!({ "action": "accept" })))).for_backend();
     assert!(again["id"].as_u64().unwrap() > OWN_IDS, "another id: {again}");
     assert_eq!(again["params"]["name"], "t");
     assert_eq!(again["params"]["_meta"]["progressToken"], "p");
@@ -49,7 +49,7 @@ fn questions_are_asked_and_the_request_sent_again_with_all_answers() {
         "what it says on the way is the client's"
     );
     let done = json!({ "jsonrpc": "2.0", "id": id, "result": { "resultType": "complete", "content": [] } });
-    let told = only(world.backend(done, Some(id))).to_client();
+    let told = only(world.backend(done, Some(id))).for_client();
     assert_eq!(told, json!({ "jsonrpc": "2.0", "id": 2, "result": { "content": [] } }));
 }
 
@@ -58,11 +58,11 @@ fn questions_are_asked_and_the_request_sent_again_with_all_answers() {
 fn a_second_round_has_its_own_answers_and_state() {
     let mut world = able();
     world.call(2);
-    let asked = only(world.backend(wants(2, json!({ "k": form("1") }), Some("s")), None)).to_client();
-    let again = only(world.client(answer(&asked, json!({ "action": "decline" })))).to_backend();
+    let asked = only(world.backend(wants(2, json!({ "k": form("1") }), Some("s")), None)).for_client();
+    let again = only(world.client(answer(&asked, json!({ "action": "decline" })))).for_backend();
     let id = again["id"].as_u64().unwrap();
-    let asked = only(world.backend(wants(id, json!({ "l": form("2") }), None), None)).to_client();
-    let again = only(world.client(answer(&asked, json!({ "action": "accept" })))).to_backend();
+    let asked = only(world.backend(wants(id, json!({ "l": form("2") }), None), None)).for_client();
+    let again = only(world.client(answer(&asked, json!({ "action": "accept" })))).for_backend();
     assert_eq!(again["params"]["inputResponses"], json!({ "l": { "action": "accept" } }));
     assert!(again["params"].get("requestState").is_none());
 }
@@ -73,7 +73,7 @@ fn a_server_that_only_gives_a_state_is_asked_again_at_once() {
     world.call(2);
     let result = json!({ "resultType": "input_required", "requestState": "later" });
     let again =
-        only(world.backend(json!({ "jsonrpc": "2.0", "id": 2, "result": result }), None)).to_backend();
+        only(world.backend(json!({ "jsonrpc": "2.0", "id": 2, "result": result }), None)).for_backend();
     assert_eq!(again["params"]["requestState"], "later");
     assert!(again["params"].get("inputResponses").is_none());
 }
@@ -84,11 +84,11 @@ fn ten_rounds_are_the_most() {
     let mut world = able();
     let mut id = world.call(2)["id"].as_u64().unwrap();
     for _ in 0..10 {
-        let asked = only(world.backend(wants(id, json!({ "k": form("?") }), None), None)).to_client();
-        let again = only(world.client(answer(&asked, json!({ "action": "accept" })))).to_backend();
+        let asked = only(world.backend(wants(id, json!({ "k": form("?") }), None), None)).for_client();
+        let again = only(world.client(answer(&asked, json!({ "action": "accept" })))).for_backend();
         id = again["id"].as_u64().unwrap();
     }
-    let told = only(world.backend(wants(id, json!({ "k": form("?") }), None), None)).to_client();
+    let told = only(world.backend(wants(id, json!({ "k": form("?") }), None), None)).for_client();
     assert_eq!((&told["id"], &told["error"]["code"]), (&json!(2), &json!(-32603)));
 }
 
@@ -96,7 +96,7 @@ fn ten_rounds_are_the_most() {
 fn what_the_client_has_not_declared_is_not_asked_and_the_request_fails_in_words() {
     let mut world = World::greeted(false, json!({}), json!({}));
     world.call(2);
-    let told = only(world.backend(wants(2, json!({ "k": form("?") }), None), None)).to_client();
+    let told = only(world.backend(wants(2, json!({ "k": form("?") }), None), None)).for_client();
     assert_eq!(told["error"]["code"], -32603);
     assert!(told["error"]["message"].as_str().unwrap().contains("not declared: elicitation"), "{told}");
 }
@@ -107,7 +107,7 @@ fn a_page_to_open_has_a_name_that_is_its_own() {
     world.call(2);
     let params = json!({ "mode": "url", "message": "log in", "url": "https://a.example" });
     let requests = json!({ "k": { "method": "elicitation/create", "params": params } });
-    let asked = only(world.backend(wants(2, requests, None), None)).to_client();
+    let asked = only(world.backend(wants(2, requests, None), None)).for_client();
     assert!(asked["params"]["elicitationId"].as_str().unwrap().starts_with("nonce-"), "{asked}");
 }
 
@@ -118,9 +118,9 @@ fn one_refused_answer_ends_the_request_and_takes_the_other_questions_back() {
     world.call(2);
     let requests = json!({ "a": form("1"), "b": form("2") });
     let asked: Vec<Value> =
-        world.backend(wants(2, requests, None), None).into_iter().map(Said::to_client).collect();
+        world.backend(wants(2, requests, None), None).into_iter().map(Said::for_client).collect();
     let error = json!({ "jsonrpc": "2.0", "id": asked[0]["id"], "error": { "code": -1, "message": "no" } });
-    let told: Vec<Value> = world.client(error).into_iter().map(Said::to_client).collect();
+    let told: Vec<Value> = world.client(error).into_iter().map(Said::for_client).collect();
     assert_eq!(told[0]["method"], "notifications/cancelled");
     assert_eq!(told[0]["params"]["requestId"], asked[1]["id"]);
     assert_eq!((&told[1]["id"], &told[1]["error"]["code"]), (&json!(2), &json!(-32603)));
@@ -131,7 +131,7 @@ fn one_refused_answer_ends_the_request_and_takes_the_other_questions_back() {
 fn a_request_that_is_taken_back_while_its_client_is_asked_is_over() {
     let mut world = able();
     world.call(2);
-    let asked = only(world.backend(wants(2, json!({ "a": form("1") }), None), None)).to_client();
+    let asked = only(world.backend(wants(2, json!({ "a": form("1") }), None), None)).for_client();
     let params = json!({ "requestId": 2 });
     let said =
         world.client(json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": params }));
@@ -144,8 +144,8 @@ fn a_request_that_is_taken_back_while_its_client_is_asked_is_over() {
 fn the_second_sending_is_what_is_taken_back_and_what_fails() {
     let mut world = able();
     world.call(2);
-    let asked = only(world.backend(wants(2, json!({ "a": form("1") }), None), None)).to_client();
-    let again = only(world.client(answer(&asked, json!({})))).to_backend();
+    let asked = only(world.backend(wants(2, json!({ "a": form("1") }), None), None)).for_client();
+    let again = only(world.client(answer(&asked, json!({})))).for_backend();
     let id = again["id"].as_u64().unwrap();
     let params = json!({ "requestId": 2 });
     let cancel = json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": params });
