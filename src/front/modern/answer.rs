@@ -1,8 +1,11 @@
-//! The status that goes with an answer: modern clients are told twice (2026-07-28, "Streamable HTTP").
+//! What goes with an answer: the status, which tells modern clients twice (2026-07-28, "Streamable HTTP"), and the revisions served.
 
 use bytes::Bytes;
 use http::StatusCode;
-use mcpvisor_actors::message::Envelope;
+use mcpvisor_actors::message::{Envelope, Fields};
+use serde_json::json;
+
+use super::checks::SUPPORTED;
 
 /// Errors are short; nothing longer is looked at.
 const LONGEST_ERROR: usize = 64 << 10;
@@ -23,6 +26,19 @@ pub(crate) fn error_code(answer: &Bytes) -> Option<i64> {
         return None;
     }
     Envelope::parse(answer.clone()).ok()?.error_code()
+}
+
+/// The answer to `server/discover` with the revisions that clients are served in here, whatever the backend speaks.
+pub(super) fn with_every_version(answer: &Bytes) -> Bytes {
+    let Ok(message) = Envelope::parse(answer.clone()) else { return answer.clone() };
+    let body = message.body().unwrap_or_default();
+    match Fields::parse(body) {
+        Some(mut fields) if fields.get("supportedVersions").is_some() => {
+            fields.set("supportedVersions", json!(SUPPORTED).to_string());
+            message.with_part(body, fields.to_string().as_bytes())
+        }
+        _ => answer.clone(),
+    }
 }
 
 #[cfg(test)]

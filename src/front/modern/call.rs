@@ -23,6 +23,8 @@ pub(crate) struct Call {
     id: Bytes,
     source: Source,
     answered: bool,
+    /// It asks which revisions it may speak.
+    discovers: bool,
     /// Ends the connection with the call, if nobody else uses it.
     alone: Option<Alone>,
 }
@@ -36,8 +38,9 @@ impl Call {
         let (message, trace) = RequestTrace::begin(message, route.key(), version, Some(face));
         let operation = operation.traced(trace);
         let id = message.id_bytes().unwrap_or_else(|| Bytes::from_static(b"null"));
+        let discovers = message.method() == Some("server/discover");
         let source = Source::new(route.request(message), id.clone(), operation, None);
-        Self { route, id, source, answered: false, alone: None }
+        Self { route, id, source, answered: false, discovers, alone: None }
     }
 
     /// The same on a connection that ends with it.
@@ -79,6 +82,7 @@ impl Call {
     /// What the client is told next.
     pub(crate) async fn say(&mut self) -> Option<Said> {
         let (message, last) = self.next().await?;
+        let message = if last && self.discovers { answer::with_every_version(&message) } else { message };
         Some(if last { Said::Last(answer::status(&message), message) } else { Said::Event(message) })
     }
 }
