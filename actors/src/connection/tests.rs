@@ -12,9 +12,11 @@ use crate::ear::ear;
 use crate::fault::{Fault, FaultReason};
 use crate::key::ConnectionKey;
 use crate::link::LinkEvent;
+use crate::message::Envelope;
 use crate::metrics::BackendMetrics;
+use crate::probe::Spoken;
 use crate::process::{ExitStatus, Sweeper};
-use crate::registry::RegistryAddress;
+use crate::registry::{Eras, RegistryAddress, RegistryMsg};
 use crate::root::{RootMsg, Seat};
 use crate::route::Route;
 use crate::supervisor::SupervisorMsg;
@@ -24,6 +26,7 @@ struct World {
     ended: JoinHandle<()>,
     told: mpsc::UnboundedReceiver<SupervisorMsg>,
     gone: mpsc::UnboundedReceiver<RootMsg>,
+    registry: mpsc::UnboundedReceiver<RegistryMsg>,
 }
 
 /// A connection to a process that does nothing, once it is open.
@@ -35,11 +38,12 @@ async fn world() -> World {
     let settings = crate::live::settings(loaded.config.backends["b"].clone());
     let (root, gone) = ear::<RootMsg>().await;
     let (supervisor, mut told) = ear::<SupervisorMsg>().await;
+    let (registry, asked) = ear::<RegistryMsg>().await;
     let args = ConnectionArgs {
         route: Route::own(ConnectionKey::new("b", "s"), RegistryAddress::default(), settings),
         supervisor,
-        registry: ear::<crate::registry::RegistryMsg>().await.0,
-        eras: crate::registry::Eras::default(),
+        registry,
+        eras: Eras::default(),
         instance: crate::random_instance(), // a sweep of one test must not end what belongs to another
         sweeper: Sweeper::new(),
         metrics: BackendMetrics::new(&"b".into()),
@@ -50,14 +54,14 @@ async fn world() -> World {
     };
     let (connection, ended) = Connection::spawn(None, Connection, args).await.unwrap();
     assert!(matches!(told.recv().await, Some(SupervisorMsg::Opened { .. })));
-    World { connection, ended, told, gone }
+    World { connection, ended, told, gone, registry: asked }
 }
 
 /// A session that is deleted in the milliseconds in which its dead child is being buried would never be
 /// gone, and a drain would last to its deadline.
 #[tokio::test]
 async fn a_connection_given_up_while_it_dies_still_concludes() {
-    let World { connection, ended, mut told, mut gone } = world().await;
+    let World { connection, ended, mut told, mut gone, .. } = world().await;
     let exited = ConnectionMsg::Link(LinkEvent::Exited(ExitStatus::Code(1)));
     for message in [exited, ConnectionMsg::Gone, ConnectionMsg::Kill] {
         assert!(connection.send_message(message).is_ok());
@@ -80,4 +84,30 @@ async fn a_process_that_takes_its_time_to_die_is_told_by_its_signal() {
     assert!(connection.send_message(exited).is_ok());
     let Some(SupervisorMsg::Fault { fault, .. }) = told.recv().await else { panic!("a fault") };
     assert_eq!((fault.reason, fault.signal), (FaultReason::Signal, Some(9)));
+}
+
+/// A server of 2026-07-28 that refuses `initialize` and leaves could not be used by a legacy client whenever its end was seen
+/// before its words.
+#[tokio::test]
+async fn a_server_that_refuses_hands_and_has_gone_is_still_asked_what_it_speaks() {
+    for (spoken, order) in [(Spoken::Modern, [0, 1]), (Spoken::Modern, [1, 0]), (Spoken::Legacy, [0, 1])] {
+        let World { connection, mut told, mut registry, .. } = world().await;
+        let refusal = r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32022,"message":"no"}}"#;
+        for which in order {
+            let event = if which == 0 {
+                LinkEvent::Exited(ExitStatus::Code(64))
+            } else {
+                let message = Envelope::parse(refusal.into()).unwrap();
+                LinkEvent::Message { message, via: None, permit: None }
+            };
+            assert!(connection.send_message(ConnectionMsg::Link(event)).is_ok());
+        }
+        let Some(RegistryMsg::Era { reply, .. }) = registry.recv().await else { panic!("it is asked") };
+        reply.send(spoken).unwrap();
+        match told.recv().await {
+            Some(SupervisorMsg::Stranger { incarnation: 1 }) => assert_eq!(spoken, Spoken::Modern),
+            Some(SupervisorMsg::Fault { incarnation: 1, .. }) => assert_eq!(spoken, Spoken::Legacy),
+            _ => panic!("neither another launch nor a fault"),
+        }
+    }
 }
