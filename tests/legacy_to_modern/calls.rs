@@ -93,6 +93,11 @@ async fn a_server_that_hangs_is_found_out() {
     let client = Client::open(&service, "p").await;
     let pid: u32 = client.text("test_pid", json!({})).await.parse().unwrap();
     crate::common::signal(pid, rustix::process::Signal::STOP);
+    crate::common::eventually("all its threads stand still", async || {
+        let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        state.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T')).then_some(())
+    })
+    .await;
     let answer = client.call("test_simple_text", json!({})).await;
     assert!(code(&answer) != 0, "{answer}");
     let text = crate::common::eventually("another process serves", async || {
