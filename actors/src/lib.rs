@@ -55,6 +55,8 @@ mod era;
 mod error;
 mod event;
 mod fault;
+mod filter;
+mod glob;
 mod guard;
 mod instance;
 mod janitor;

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use crate::error::Refusal;
 use crate::fault::{Fault, FaultReason};
+use crate::filter;
 use crate::message::Envelope;
 use crate::metrics;
 use crate::route::Route;
@@ -148,7 +149,12 @@ impl Pending {
         if let Some(inner) = self.0.take() {
             inner.count_retry(true);
             let id = inner.message.id().unwrap_or(b"null");
-            inner.reply.answer(Ok(answer.with_id(id)));
+            let seen = filter::seen(&inner.route.place().settings.load(), &inner.message, answer);
+            let answered = match seen.map(Envelope::parse) {
+                Some(Ok(seen)) => seen.with_id(id),
+                _ => answer.with_id(id),
+            };
+            inner.reply.answer(Ok(answered));
         }
     }
 

@@ -20,6 +20,7 @@ use tokio::time::Instant;
 use crate::connection::Loss;
 use crate::error::{EndCause, Refusal};
 use crate::fault::{Fault, FaultReason};
+use crate::filter;
 use crate::key::ConnectionKey;
 use crate::live::Settings;
 use crate::message::Envelope;
@@ -156,6 +157,13 @@ impl Route {
         let settings = place.settings.load();
         let timeouts = &settings.timeouts;
         let (deadline, last) = (now + timeouts.request, now + timeouts.request_max.max(timeouts.request));
+        let message = match filter::admit(&settings, self.0.record.load().era, &message) {
+            Ok(admitted) => admitted.unwrap_or(message),
+            Err(refusal) => {
+                reply.answer(Err(refusal));
+                return exchange;
+            }
+        };
         place.usage.request(now);
         self.dispatch(Pending::new(message, reply, self.clone(), deadline, last));
         exchange
@@ -218,7 +226,12 @@ impl Route {
         if message.method() != Some("tools/call") {
             return None;
         }
-        self.place().tool_names.load().as_ref().map(|names| names.label(message.params()))
+        let place = self.place();
+        let names = place.tool_names.load();
+        let names = names.as_ref()?;
+        // By the name that the backend has for it.
+        let admitted = filter::admit(&place.settings.load(), self.0.record.load().era, message);
+        Some(names.label(admitted.ok().flatten().as_ref().unwrap_or(message).params()))
     }
 
     pub(crate) fn place(&self) -> Guard<Arc<Place>> {

@@ -35,6 +35,10 @@ pub struct Backend {
     pub client_profile: ClientProfile,
     /// Tools shown and callable.
     pub tools: ToolFilter,
+    /// Prompts shown and to be got.
+    pub prompts: NameFilter,
+    /// Resources shown and readable, by URI; templates by theirs.
+    pub resources: NameFilter,
     /// Configured, not served.
     pub disabled: bool,
     /// `[pool]` with this backend's overrides.
@@ -156,13 +160,48 @@ pub struct ClientProfile {
     pub capabilities: serde_json::Value,
 }
 
-/// `tools = { allow, deny }`: globs.
+/// `{ allow, deny }`: globs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ToolFilter {
+pub struct NameFilter {
     /// What is let through; `*` = all.
     pub allow: Vec<String>,
     /// What is taken out of that.
     pub deny: Vec<String>,
+}
+
+impl NameFilter {
+    /// One that lets everything through.
+    pub fn everything() -> Self {
+        Self { allow: vec!["*".to_owned()], deny: Vec::new() }
+    }
+
+    /// Whether it lets everything through.
+    pub fn is_open(&self) -> bool {
+        self.deny.is_empty() && self.allow.iter().any(|glob| glob == "*")
+    }
+}
+
+/// `tools = { allow, deny, rename, describe }`, all by the names that the server gives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToolFilter {
+    /// Which of them there are.
+    pub names: NameFilter,
+    /// What clients know them by.
+    pub rename: BTreeMap<String, String>,
+    /// What clients are told of them.
+    pub describe: BTreeMap<String, String>,
+}
+
+impl ToolFilter {
+    /// One that lets everything through as it is.
+    pub fn everything() -> Self {
+        Self { names: NameFilter::everything(), rename: BTreeMap::new(), describe: BTreeMap::new() }
+    }
+
+    /// Whether it lets everything through as it is.
+    pub fn is_open(&self) -> bool {
+        self.names.is_open() && self.rename.is_empty() && self.describe.is_empty()
+    }
 }
 
 /// Values of `env` and `headers` may be secrets: only their names are shown. What looks like a credential in

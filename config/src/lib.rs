@@ -52,8 +52,8 @@ mod source;
 mod units;
 
 pub use backend::{
-    Backend, ClientProfile, Idle, Isolation, Liveness, OnRestart, Protocol, Retry, ToolFilter, Transport,
-    UpstreamKind,
+    Backend, ClientProfile, Idle, Isolation, Liveness, NameFilter, OnRestart, Protocol, Retry, ToolFilter,
+    Transport, UpstreamKind,
 };
 pub use diff::{Change, Changed, Difference};
 pub use error::{ConfigErrors, Note, NoteKind, Problem};

@@ -1,5 +1,6 @@
 //! The environment of a child: an allow-list, so that mcpvisor's own secrets reach no server.
 
+use crate::glob;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -26,33 +27,7 @@ pub(super) fn environment_of(
 
 fn passes(globs: &[String], name: &OsStr) -> bool {
     !OURS.iter().any(|ours| name == *ours)
-        && globs.iter().any(|glob| glob_matches(glob.as_bytes(), name.as_bytes()))
-}
-
-/// `*` is any run of bytes, `?` any one byte, case counts.
-fn glob_matches(glob: &[u8], name: &[u8]) -> bool {
-    let (mut at_glob, mut at_name) = (0, 0);
-    // Where the last `*` stands, and how far it has reached into the name so far.
-    let mut star: Option<(usize, usize)> = None;
-    while at_name < name.len() {
-        match glob.get(at_glob) {
-            Some(b'*') => {
-                star = Some((at_glob, at_name));
-                at_glob += 1;
-            }
-            Some(&expected) if expected == b'?' || expected == name[at_name] => {
-                at_glob += 1;
-                at_name += 1;
-            }
-            _ => {
-                let Some((star_glob, star_name)) = star else { return false };
-                star = Some((star_glob, star_name + 1));
-                at_glob = star_glob + 1;
-                at_name = star_name + 1;
-            }
-        }
-    }
-    glob[at_glob..].iter().all(|&rest| rest == b'*')
+        && globs.iter().any(|glob| glob::matches(glob.as_bytes(), name.as_bytes()))
 }
 
 #[cfg(test)]
@@ -102,29 +77,5 @@ mod tests {
         let environment = environment_of(&spec(&[("PATH", "/opt"), ("MCPVISOR_CHILD", "x")], &["*"]), own);
         assert_eq!(environment[OsStr::new("PATH")], "/opt");
         assert_eq!(environment[OsStr::new("MCPVISOR_CHILD")], "i:1");
-    }
-
-    /// If this failed, a variable would pass or be held back against what the configuration says.
-    #[test]
-    fn globs() {
-        for (glob, name, expected) in [
-            ("LC_*", "LC_ALL", true),
-            ("LC_*", "LC_", true),
-            ("LC_*", "XLC_ALL", false),
-            ("*_PROXY", "HTTPS_PROXY", true),
-            ("*_PROXY", "HTTPS_PROXY_X", false),
-            ("*_PROXY", "https_proxy", false),
-            ("A*B*C", "AxBxBxC", true),
-            ("A*B*C", "AxCxB", false),
-            ("T?", "TZ", true),
-            ("T?", "T", false),
-            ("*", "", true),
-            ("", "", true),
-            ("", "X", false),
-            ("HOME", "HOME", true),
-            ("HOME", "HOMEX", false),
-        ] {
-            assert_eq!(glob_matches(glob.as_bytes(), name.as_bytes()), expected, "{glob} {name}");
-        }
     }
 }

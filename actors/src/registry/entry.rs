@@ -1,8 +1,8 @@
 //! What the Registry knows of one key.
 
 use mcpvisor_config::{
-    Backend, ClientProfile, Config, Idle, Isolation, Liveness, OnRestart, Protocol, Retry, ToolFilter,
-    Transport,
+    Backend, ClientProfile, Config, Idle, Isolation, Liveness, NameFilter, OnRestart, Protocol, Retry,
+    ToolFilter, Transport,
 };
 use tokio::time::Instant;
 
@@ -85,7 +85,9 @@ pub(super) fn unconfigured(key: &ConnectionKey, config: &Config) -> Backend {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             capabilities: serde_json::json!({}),
         },
-        tools: ToolFilter { allow: vec!["*".to_owned()], deny: Vec::new() },
+        tools: ToolFilter::everything(),
+        prompts: NameFilter::everything(),
+        resources: NameFilter::everything(),
         disabled: false,
         pool: config.pool,
         backoff: config.backoff,

@@ -8,6 +8,7 @@ use mcpvisor_config::Isolation;
 
 use super::place::Place;
 use super::{Inner, Route, RouteKind, SessionSink};
+use crate::filter;
 use crate::key::ConnectionKey;
 use crate::live::Settings;
 use crate::mirrored::{Mirrored, MirroredTools};
@@ -61,7 +62,11 @@ impl Route {
 
     /// The arguments of this tool that HTTP headers repeat; `None`: the backend's tool list has not been seen.
     pub fn mirrored(&self, tool: &str) -> Option<Arc<[Mirrored]>> {
-        self.place().mirrored_tools.load().of(tool)
+        let place = self.place();
+        let settings = place.settings.load();
+        // One that is not there for clients has nothing to repeat, and is refused for that.
+        let Some(own) = filter::own_name(&settings.tools, tool) else { return Some(Arc::from([])) };
+        place.mirrored_tools.load().of(own)
     }
 
     /// The backend does not list its tools. Should it do so later, or say that they have changed, that counts.

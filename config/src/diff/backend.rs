@@ -70,6 +70,8 @@ fn policy(before: &Backend, after: &Backend) -> Keys {
     keys.compare("warm", &before.warm, &after.warm);
     keys.compare("warm_max_age", &before.warm_max_age, &after.warm_max_age);
     keys.compare("tools", &before.tools, &after.tools);
+    keys.compare("prompts", &before.prompts, &after.prompts);
+    keys.compare("resources", &before.resources, &after.resources);
     keys
 }
 

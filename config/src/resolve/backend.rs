@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::sections;
 use crate::read::Reader;
 use crate::{
-    Backend, ClientProfile, Config, Idle, Isolation, Liveness, OnRestart, Protocol, Retry, Timeouts,
-    ToolFilter, Transport, UpstreamKind,
+    Backend, ClientProfile, Config, Idle, Isolation, Liveness, NameFilter, OnRestart, Protocol, Retry,
+    Timeouts, ToolFilter, Transport, UpstreamKind,
 };
 
 /// Keys that mean something with `command` only, and with `url` only.
@@ -35,6 +35,8 @@ struct Policy {
     warm_max_age: Duration,
     client_profile: ClientProfile,
     tools: ToolFilter,
+    prompts: NameFilter,
+    resources: NameFilter,
     disabled: bool,
 }
 
@@ -87,6 +89,8 @@ pub(super) fn backend(
         warm_max_age: policy.warm_max_age,
         client_profile: policy.client_profile,
         tools: policy.tools,
+        prompts: policy.prompts,
+        resources: policy.resources,
         disabled: policy.disabled,
         pool,
         backoff,
@@ -150,6 +154,10 @@ fn http(reader: &Reader<'_>) -> Transport {
     }
 }
 
+fn names(reader: &Reader<'_>) -> NameFilter {
+    NameFilter { allow: reader.texts("allow"), deny: reader.texts("deny") }
+}
+
 fn policy(reader: &Reader<'_>) -> Policy {
     let isolation = [
         ("session", Isolation::Session),
@@ -181,7 +189,13 @@ fn policy(reader: &Reader<'_>) -> Policy {
                 .unwrap_or_else(|| env!("CARGO_PKG_VERSION").to_owned()),
             capabilities: profile.json("capabilities"),
         },
-        tools: ToolFilter { allow: tools.texts("allow"), deny: tools.texts("deny") },
+        tools: ToolFilter {
+            names: names(&tools),
+            rename: tools.text_map("rename"),
+            describe: tools.text_map("describe"),
+        },
+        prompts: names(&reader.table("prompts")),
+        resources: names(&reader.table("resources")),
         disabled: reader.flag("disabled"),
     }
 }

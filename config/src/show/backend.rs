@@ -8,7 +8,8 @@ use super::{list, number, put, sections};
 use crate::secret::{REDACTED, Secrets};
 use crate::units::write_duration;
 use crate::{
-    Backend, Config, Idle, Isolation, Liveness, OnRestart, Protocol, Retry, Transport, UpstreamKind,
+    Backend, Config, Idle, Isolation, Liveness, NameFilter, OnRestart, Protocol, Retry, Transport,
+    UpstreamKind,
 };
 
 pub(super) fn backend(backend: &Backend, config: &Config) -> Table {
@@ -116,11 +117,21 @@ fn policy(backend: &Backend, table: &mut Table) {
     profile.insert("version", backend.client_profile.version.as_str().into());
     profile.insert("capabilities", from_json(&backend.client_profile.capabilities));
     put(table, "client_profile", profile);
-    let mut tools = InlineTable::new();
-    tools.insert("allow", list(&backend.tools.allow).into());
-    tools.insert("deny", list(&backend.tools.deny).into());
+    let mut tools = names(&backend.tools.names);
+    tools.insert("rename", texts(&backend.tools.rename).into());
+    tools.insert("describe", texts(&backend.tools.describe).into());
     put(table, "tools", tools);
+    put(table, "prompts", names(&backend.prompts));
+    put(table, "resources", names(&backend.resources));
     put(table, "disabled", backend.disabled);
+}
+
+fn names(filter: &NameFilter) -> InlineTable {
+    [("allow", list(&filter.allow)), ("deny", list(&filter.deny))].into_iter().collect()
+}
+
+fn texts(map: &BTreeMap<String, String>) -> InlineTable {
+    map.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect()
 }
 
 fn names_only(map: &BTreeMap<String, String>) -> InlineTable {

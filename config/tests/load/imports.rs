@@ -162,15 +162,23 @@ fn what_is_wrong_in_a_foreign_file_has_the_place_as_written_there() {
 
 #[test]
 fn access_rules_that_would_be_lifted_are_refused() {
-    for (server, key) in [
-        (r#""guard-policies": {"allow-only": {"repos": ["a/b"]}}"#, "guard-policies"),
-        (r#""tools": ["read_file"]"#, "tools"),
-        (r#""disabledTools": ["rm"]"#, "tools"),
-    ] {
-        let text = format!(r#"{{"mcpServers": {{"a": {{"command": "x", {server}}}}}}}"#);
-        let problems = problems(request("mcp.json", &text, &[]));
-        assert!(problems[0].key.contains(key), "{}", problems[0]);
-    }
+    let text =
+        r#"{"mcpServers": {"a": {"command": "x", "guard-policies": {"allow-only": {"repos": ["a/b"]}}}}}"#;
+    let problems = problems(request("mcp.json", text, &[]));
+    assert!(problems[0].key.contains("guard-policies"), "{}", problems[0]);
+}
+
+/// Every tool would be callable that the file has hidden.
+#[test]
+fn tools_that_a_file_hides_stay_hidden() {
+    let names = |server: &str| {
+        let loaded = json(&format!(r#"{{"mcpServers": {{"a": {{"command": "x", {server}}}}}}}"#));
+        backend(&loaded.config, "a").tools.names.clone()
+    };
+    let only = names(r#""tools": ["read_file"]"#);
+    assert_eq!((only.allow, only.deny), (vec!["read_file".to_owned()], vec![]));
+    let without = names(r#""disabledTools": ["rm"]"#);
+    assert_eq!((without.allow, without.deny), (vec!["*".to_owned()], vec!["rm".to_owned()]));
 }
 
 #[test]

@@ -1,0 +1,112 @@
+//! Lists without what is hidden, under the names that clients know.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use bytes::Bytes;
+use mcpvisor_config::{Backend, NameFilter, ToolFilter};
+use serde::Deserialize;
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use super::{own_name, passes};
+use crate::message::{Envelope, Kind};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Page<'a> {
+    #[serde(borrow)]
+    tools: Option<&'a RawValue>,
+    #[serde(borrow)]
+    prompts: Option<&'a RawValue>,
+    #[serde(borrow)]
+    resources: Option<&'a RawValue>,
+    #[serde(borrow)]
+    resource_templates: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Entry<'a> {
+    #[serde(borrow)]
+    name: Option<&'a RawValue>,
+    #[serde(borrow)]
+    description: Option<&'a RawValue>,
+    #[serde(borrow)]
+    uri: Option<&'a RawValue>,
+    #[serde(borrow)]
+    uri_template: Option<&'a RawValue>,
+}
+
+/// The answer to `request` as clients see it; `None`: as it is. A list that cannot be read is an empty one.
+pub(crate) fn seen(backend: &Backend, request: &Envelope, answer: &Envelope) -> Option<Bytes> {
+    let method = request.method().filter(|method| method.ends_with("/list"))?;
+    let open = match method {
+        "tools/list" => backend.tools.is_open(),
+        "prompts/list" => backend.prompts.is_open(),
+        "resources/list" | "resources/templates/list" => backend.resources.is_open(),
+        _ => true,
+    };
+    if open || answer.kind() != Kind::Result {
+        return None;
+    }
+    let page = serde_json::from_slice::<Page<'_>>(answer.body()?);
+    let list = page.ok().and_then(|page| match method {
+        "tools/list" => page.tools,
+        "prompts/list" => page.prompts,
+        "resources/list" => page.resources,
+        _ => page.resource_templates,
+    });
+    let Some(list) = list else { return Some(answer.with_part(answer.body()?, b"{}")) };
+    let entries: Vec<&RawValue> = serde_json::from_str(list.get()).unwrap_or_default();
+    let shown: Vec<Cow<'_, str>> =
+        entries.iter().filter_map(|entry| show(backend, method, entry.get())).collect();
+    Some(answer.with_part(list.get().as_bytes(), format!("[{}]", shown.join(",")).as_bytes()))
+}
+
+/// An entry of a list as clients see it; `None`: they do not.
+fn show<'a>(backend: &Backend, method: &str, raw: &'a str) -> Option<Cow<'a, str>> {
+    let entry: Entry<'_> = serde_json::from_str(raw).ok()?;
+    let named = |filter: &NameFilter, name: Option<&RawValue>| {
+        let name: String = serde_json::from_str(name?.get()).ok()?;
+        passes(filter, &name).then_some(Cow::Borrowed(raw))
+    };
+    match method {
+        "tools/list" => tool(&backend.tools, raw, &entry),
+        "prompts/list" => named(&backend.prompts, entry.name),
+        "resources/list" => named(&backend.resources, entry.uri),
+        _ => named(&backend.resources, entry.uri_template),
+    }
+}
+
+fn tool<'a>(tools: &ToolFilter, raw: &'a str, entry: &Entry<'_>) -> Option<Cow<'a, str>> {
+    let name_at = entry.name?;
+    let own: String = serde_json::from_str(name_at.get()).ok()?;
+    let name = tools.rename.get(&own).unwrap_or(&own);
+    // Another tool may have been given its name: that one is called by it.
+    if own_name(tools, name) != Some(&own) {
+        return None;
+    }
+    let mut changes: Vec<(Range<usize>, String)> = Vec::new();
+    if *name != own {
+        changes.push((place(raw, name_at.get()), json!(name).to_string()));
+    }
+    if let Some(text) = tools.describe.get(&own) {
+        let text = json!(text).to_string();
+        changes.push(match entry.description {
+            Some(at) => (place(raw, at.get()), text),
+            None => (1..1, format!(r#""description":{text},"#)),
+        });
+    }
+    changes.sort_by_key(|(at, _)| std::cmp::Reverse(at.start));
+    let mut shown = Cow::Borrowed(raw);
+    for (at, text) in changes {
+        shown.to_mut().replace_range(at, &text);
+    }
+    Some(shown)
+}
+
+fn place(whole: &str, part: &str) -> Range<usize> {
+    let start = (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize);
+    start..start + part.len()
+}
