@@ -5,6 +5,8 @@
 #[path = "common/all.rs"]
 mod common;
 
+#[path = "modern/annotations.rs"]
+mod annotations;
 #[path = "modern/calls.rs"]
 mod calls;
 #[path = "modern/checks.rs"]

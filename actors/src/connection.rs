@@ -44,7 +44,6 @@ use crate::error::EndCause;
 use crate::event::EventSender;
 use crate::fault::Fault;
 use crate::link::duplex;
-use crate::link::http::MirroredOf;
 use crate::link::stdio::{self, Launch};
 use crate::link::{Events, Link, LinkEvent, upstream};
 use crate::metrics::{self, BackendMetrics};
@@ -216,10 +215,8 @@ impl Actor for Connection {
                 stdio::open(launch, events, seat);
             }
             (Source::Launch(seat), Transport::Http { .. }) => {
-                let route = args.route.clone();
-                let mirrored: MirroredOf = Arc::new(move |tool: &str| route.mirrored(tool));
                 let spoken = if bridged { Era::Modern } else { era };
-                upstream::open(&backend, spoken, Some(mirrored), events, seat);
+                upstream::open(&backend, spoken, Some(Arc::new(args.route.clone())), events, seat);
             }
         }
         // What a Connection that failed has left there, nobody else takes back.

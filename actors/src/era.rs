@@ -9,9 +9,11 @@ use crate::message;
 
 /// The revision that is spoken without a handshake.
 pub const MODERN_VERSION: &str = "2026-07-28";
+/// The code of an error: headers say something else than the body.
+pub(crate) const HEADER_MISMATCH: i64 = -32020;
 
 /// What such a server may answer a request of a revision it does not speak, or with headers that do not fit.
-const MODERN_ERRORS: [i64; 3] = [-32020, -32021, -32022];
+const MODERN_ERRORS: [i64; 3] = [HEADER_MISMATCH, -32021, -32022];
 
 /// How an incarnation is spoken to, from its first byte on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]

@@ -99,11 +99,11 @@ pub use key::{ConnectionKey, SHARED};
 pub use launcher::{Launcher, LauncherOptions, ReloadRefused, StartError};
 pub use link::duplex::OpenTransport;
 pub use link::framing::{Line, Splitter};
-pub use link::http::{Dialect, HttpLink, HttpSpec, HttpSpecError, MirroredOf, PostFailure, Upstream};
+pub use link::http::{Dialect, HttpLink, HttpSpec, HttpSpecError, PostFailure, Upstream};
 pub use link::stderr::{StderrHistory, StderrRecord, Written};
 pub use link::{Inbound, classify};
 pub use metadata::{ConnectionMetadata, ConnectionState, Phase};
-pub use mirrored::{Mirrored, MirroredTools};
+pub use mirrored::{Dropped, KnownTools, Mirrored, MirroredTools};
 pub use pending::{Answer, Exchange, ReplyStream};
 pub use pool::{
     DEFAULT_CLEANUP_INTERVAL, DEFAULT_IDLE_TIMEOUT, DEFAULT_MAX_ERROR_COUNT, PoolConfig,

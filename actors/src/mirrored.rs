@@ -1,12 +1,18 @@
 //! Which arguments of which tools HTTP headers repeat: `x-mcp-header` in the tools' schemas (2026-07-28, "Custom Headers
 //! from Tool Parameters"). Pure.
 
+mod annotation;
+mod sifting;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
+
+pub use sifting::Dropped;
+pub(crate) use sifting::sifted;
 
 const KEYWORD: &[u8] = b"x-mcp-header";
 
@@ -17,6 +23,18 @@ pub struct Mirrored {
     pub name: String,
     /// The keys that lead to the value in `params.arguments`.
     pub path: Vec<String>,
+}
+
+/// What is known of a backend's tools, and who is to know more.
+pub trait KnownTools: Send + Sync {
+    /// The arguments of a tool; `None`: the list has to be read first.
+    fn mirrored(&self, tool: &str) -> Option<Arc<[Mirrored]>>;
+
+    /// The list has been read anew.
+    fn renew(&self, tools: MirroredTools);
+
+    /// These tools of a list are kept from clients.
+    fn dropped(&self, tools: &[Dropped]);
 }
 
 /// What a backend's tool list has said.

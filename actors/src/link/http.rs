@@ -22,6 +22,7 @@ mod standalone;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod tool_list;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -39,7 +40,7 @@ pub use self::event::{PostFailure, Upstream};
 use self::post::Post;
 use crate::era::Era;
 use crate::message::Envelope;
-use crate::mirrored::Mirrored;
+use crate::mirrored::KnownTools;
 
 /// Finished requests are forgotten when this many have gathered, or twice as many as were still open.
 const FORGET_AT: usize = 64;
@@ -69,12 +70,9 @@ pub struct HttpSpec {
     pub era: Era,
     /// Over which transport.
     pub dialect: Dialect,
-    /// The arguments of a tool that headers repeat, as far as they are known.
-    pub mirrored: Option<MirroredOf>,
+    /// Of the arguments of its tools that headers repeat.
+    pub known: Option<Arc<dyn KnownTools>>,
 }
-
-/// See [`HttpSpec::mirrored`].
-pub type MirroredOf = Arc<dyn Fn(&str) -> Option<Arc<[Mirrored]>> + Send + Sync>;
 
 /// One incarnation's link to its upstream server.
 pub struct HttpLink {

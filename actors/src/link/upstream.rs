@@ -1,15 +1,17 @@
 //! An upstream server over HTTP, as a link.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use mcpvisor_config::{Backend, Timeouts, Transport, UpstreamKind};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::http::{Dialect, HttpLink, HttpSpec, MirroredOf, PostFailure, Upstream};
+use super::http::{Dialect, HttpLink, HttpSpec, PostFailure, Upstream};
 use super::{Events, Inbound, Link, LinkEvent, RequestFailure, Sent, classify};
 use crate::era::Era;
 use crate::fault::{Fault, FaultReason};
+use crate::mirrored::KnownTools;
 use crate::root::Seat;
 
 /// How long name resolution, TCP and TLS may take together.
@@ -28,7 +30,13 @@ struct UpstreamLink {
 }
 
 /// Nothing connects before the first message, so an upstream is open at once.
-pub(crate) fn open(backend: &Backend, era: Era, mirrored: Option<MirroredOf>, events: Events, seat: Seat) {
+pub(crate) fn open(
+    backend: &Backend,
+    era: Era,
+    known: Option<Arc<dyn KnownTools>>,
+    events: Events,
+    seat: Seat,
+) {
     let Transport::Http { url, headers, kind, .. } = &backend.transport else { return };
     let dialect = match kind {
         UpstreamKind::Http => Dialect::Streamable,
@@ -41,7 +49,7 @@ pub(crate) fn open(backend: &Backend, era: Era, mirrored: Option<MirroredOf>, ev
         connect_timeout: CONNECT_TIMEOUT,
         era,
         dialect,
-        mirrored,
+        known,
     };
     let reports = events.clone();
     let opened = HttpLink::new(spec, move |report| translate(&reports, report));

@@ -11,9 +11,12 @@ use super::{Inner, Route, RouteKind, SessionSink};
 use crate::filter;
 use crate::key::ConnectionKey;
 use crate::live::Settings;
-use crate::mirrored::{Mirrored, MirroredTools};
+use crate::mirrored::{Dropped, KnownTools, Mirrored, MirroredTools};
 use crate::registry::RegistryAddress;
 use crate::session_record::SessionRecord;
+
+/// Tools of one list that are named in the log.
+const DROPPED_SHOWN: usize = 10;
 
 impl Route {
     /// A route that stands for the key of clients without sessions, which shakes hands as the first of them would.
@@ -73,5 +76,38 @@ impl Route {
     pub fn assume_nothing_mirrored(&self) {
         let place = self.place();
         place.mirrored_tools.rcu(|known| MirroredTools::clone(known).complete());
+    }
+}
+
+impl KnownTools for Route {
+    /// By the name that the backend has for it.
+    fn mirrored(&self, tool: &str) -> Option<Arc<[Mirrored]>> {
+        self.place().mirrored_tools.load().of(tool)
+    }
+
+    fn renew(&self, tools: MirroredTools) {
+        self.place().mirrored_tools.store(tools.into());
+    }
+
+    fn dropped(&self, tools: &[Dropped]) {
+        for Dropped { tool, why } in tools.iter().take(DROPPED_SHOWN) {
+            tracing::warn!(
+                event = "backend.tool_dropped",
+                backend = %self.key().backend_id,
+                session = self.key().session_hash(),
+                tool,
+                detail = why,
+                "a tool is kept from clients: its x-mcp-header is not valid"
+            );
+        }
+        if let Some(more) = tools.len().checked_sub(DROPPED_SHOWN).filter(|more| *more > 0) {
+            tracing::warn!(
+                event = "backend.tool_dropped",
+                backend = %self.key().backend_id,
+                session = self.key().session_hash(),
+                more,
+                "and more tools of the same list"
+            );
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use mcpvisor_actors::message::{self, Envelope, Kind};
-use mcpvisor_actors::{Era, HttpLink, MirroredOf, MirroredTools};
+use mcpvisor_actors::{Dropped, Era, HttpLink, KnownTools, Mirrored, MirroredTools};
 use serde_json::{Value, json};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
@@ -55,12 +55,30 @@ impl Stateless {
     }
 }
 
+/// The tools of the endpoint, as its last lists have said.
+struct Known(Arc<ArcSwap<MirroredTools>>);
+
+impl KnownTools for Known {
+    fn mirrored(&self, tool: &str) -> Option<Arc<[Mirrored]>> {
+        self.0.load().of(tool)
+    }
+
+    fn renew(&self, tools: MirroredTools) {
+        self.0.store(tools.into());
+    }
+
+    fn dropped(&self, tools: &[Dropped]) {
+        for Dropped { tool, why } in tools {
+            tracing::warn!(tool, why, "a tool is kept from the client: its x-mcp-header is not valid");
+        }
+    }
+}
+
 impl Bridge {
     pub(super) fn send_without_session(&mut self, wire: u64, frame: Bytes) {
         if self.stateless.link.is_none() {
-            let tools = self.stateless.tools.clone();
-            let mirrored: MirroredOf = Arc::new(move |tool: &str| tools.load().of(tool));
-            match self.open(Era::Modern, Some(mirrored)) {
+            let known = Arc::new(Known(self.stateless.tools.clone()));
+            match self.open(Era::Modern, Some(known)) {
                 Ok(link) => self.stateless.link = Some(link),
                 Err(cause) if !self.was_reached() => return self.never_reached(&cause),
                 Err(_) => return self.requests.hold(wire, Instant::now(), Some(WAIT)),

@@ -11,8 +11,9 @@ use reqwest::{Body, Client, Method, Response, StatusCode, Url, redirect, retry};
 use thiserror::Error;
 use tokio::sync::SetOnce;
 
-use super::{Dialect, HttpSpec, MirroredOf, mirror, tls};
+use super::{Dialect, HttpSpec, mirror, tls};
 use crate::era::Era;
+use crate::mirrored::{self, KnownTools, MirroredTools};
 
 const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
@@ -59,9 +60,9 @@ pub(super) struct Endpoint {
     headers: HeaderMap,
     limit: usize,
     era: Era,
-    mirrored: Option<MirroredOf>,
     /// Of the older transport: where messages go, once its stream has said so.
     messages: Option<SetOnce<Url>>,
+    known: Option<Arc<dyn KnownTools>>,
     /// Both are written once, in the handshake, and read with every request.
     session: ArcSwapOption<HeaderValue>,
     version: ArcSwapOption<HeaderValue>,
@@ -87,8 +88,8 @@ impl Endpoint {
             headers: configured(&spec.headers)?,
             limit: spec.max_message_bytes,
             era: spec.era,
-            mirrored: spec.mirrored,
             messages: (spec.dialect == Dialect::Sse).then(SetOnce::new),
+            known: spec.known,
             session: ArcSwapOption::empty(),
             version: ArcSwapOption::empty(),
         })
@@ -146,7 +147,23 @@ impl Endpoint {
 
     /// The headers that repeat what a message says.
     pub(super) fn mirror(&self, frame: &Bytes) -> HeaderMap {
-        if self.is_modern() { mirror::headers(frame, self.mirrored.as_ref()) } else { HeaderMap::new() }
+        if self.is_modern() { mirror::headers(frame, self.known.as_deref()) } else { HeaderMap::new() }
+    }
+
+    /// An answer to `tools/list` without the tools that no client may call over HTTP.
+    pub(super) fn sift(&self, message: Bytes) -> Bytes {
+        let Some(sifted) = mirrored::sifted(&message) else { return message };
+        if let Some(known) = &self.known {
+            known.dropped(&sifted.dropped);
+        }
+        sifted.message
+    }
+
+    /// The tool list has been read anew.
+    pub(super) fn renew(&self, tools: MirroredTools) {
+        if let Some(known) = &self.known {
+            known.renew(tools);
+        }
     }
 
     /// Whether the server is spoken to without a session, and its streams cannot be resumed.

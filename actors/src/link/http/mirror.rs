@@ -9,10 +9,9 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::MirroredOf;
 use crate::era::MODERN_VERSION;
 use crate::message::{Envelope, NameField};
-use crate::mirrored::Mirrored;
+use crate::mirrored::{KnownTools, Mirrored};
 
 const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 const METHOD: HeaderName = HeaderName::from_static("mcp-method");
@@ -26,8 +25,8 @@ struct Named {
     task_id: Option<String>,
 }
 
-/// The headers of one message. `mirrored`: the arguments of tools that have headers of their own.
-pub(super) fn headers(frame: &Bytes, mirrored: Option<&MirroredOf>) -> HeaderMap {
+/// The headers of one message. `known`: of the tools whose arguments have headers of their own.
+pub(super) fn headers(frame: &Bytes, known: Option<&dyn KnownTools>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(VERSION, HeaderValue::from_static(MODERN_VERSION));
     let Ok(message) = Envelope::parse(frame.clone()) else { return headers };
@@ -45,17 +44,17 @@ pub(super) fn headers(frame: &Bytes, mirrored: Option<&MirroredOf>) -> HeaderMap
         headers.insert(NAME, value);
     }
     if method == "tools/call"
-        && let Some(mirrored) = mirrored
+        && let Some(known) = known
     {
-        repeat_arguments(&mut headers, message.params().unwrap_or_default(), mirrored);
+        repeat_arguments(&mut headers, message.params().unwrap_or_default(), known);
     }
     headers
 }
 
-fn repeat_arguments(headers: &mut HeaderMap, params: &[u8], mirrored: &MirroredOf) {
+fn repeat_arguments(headers: &mut HeaderMap, params: &[u8], known: &dyn KnownTools) {
     let params: Value = serde_json::from_slice(params).unwrap_or_default();
-    let known = params["name"].as_str().and_then(|tool| mirrored(tool)).unwrap_or_default();
-    for Mirrored { name, path } in known.iter() {
+    let mirrored = params["name"].as_str().and_then(|tool| known.mirrored(tool)).unwrap_or_default();
+    for Mirrored { name, path } in mirrored.iter() {
         let value = match path.iter().fold(&params["arguments"], |value, key| &value[key.as_str()]) {
             Value::String(text) => text.clone(),
             value @ (Value::Number(_) | Value::Bool(_)) => value.to_string(),
@@ -81,6 +80,19 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::mirrored::{Dropped, MirroredTools};
+
+    struct Known(Arc<[Mirrored]>);
+
+    impl KnownTools for Known {
+        fn mirrored(&self, _: &str) -> Option<Arc<[Mirrored]>> {
+            Some(self.0.clone())
+        }
+
+        fn renew(&self, _: MirroredTools) {}
+
+        fn dropped(&self, _: &[Dropped]) {}
+    }
 
     fn of(message: &str) -> HeaderMap {
         headers(&Bytes::copy_from_slice(message.as_bytes()), None)
@@ -102,7 +114,7 @@ mod tests {
     fn arguments_that_have_a_header_are_repeated_in_it() {
         let region = Mirrored { name: "Region".to_owned(), path: vec!["at".to_owned(), "region".to_owned()] };
         let flag = Mirrored { name: "Flag".to_owned(), path: vec!["flag".to_owned()] };
-        let known: MirroredOf = Arc::new(move |_: &str| Some(Arc::from([region.clone(), flag.clone()])));
+        let known = Known(Arc::from([region, flag]));
         let call = br#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x","arguments":{"at":{"region":" w"},"flag":null}}}"#;
         let headers = headers(&Bytes::from_static(call), Some(&known));
         assert_eq!(headers["mcp-param-region"], "=?base64?IHc=?=");

@@ -13,6 +13,9 @@ use super::body::{Handover, WatchedBody};
 use super::endpoint::Endpoint;
 use super::event::{Events, PostFailure, Upstream};
 use super::reading::{self, Cursor, EventStream};
+use super::tool_list;
+use crate::era;
+use crate::message::Envelope;
 
 /// How long others wait for `initialized` to be acknowledged.
 const GATE_TIME: Duration = Duration::from_secs(10);
@@ -28,6 +31,27 @@ pub(super) struct Post {
     frame: Bytes,
     wire: Option<u64>,
     handover: Handover,
+    subject: Subject,
+}
+
+/// What a request to a modern server is about, as far as its transport has a part in it.
+#[derive(Clone, Copy, PartialEq)]
+enum Subject {
+    /// Headers may repeat the arguments of the tool.
+    Call,
+    /// What its tools are.
+    List,
+    Other,
+}
+
+impl Subject {
+    fn of(frame: &Bytes) -> Self {
+        match Envelope::parse(frame.clone()).ok().as_ref().and_then(Envelope::method) {
+            Some("tools/call") => Self::Call,
+            Some("tools/list") => Self::List,
+            _ => Self::Other,
+        }
+    }
 }
 
 /// Why a post has ended without an answer.
@@ -46,7 +70,9 @@ impl From<PostFailure> for End {
 impl Post {
     pub(super) fn new(endpoint: Arc<Endpoint>, events: Events, frame: Bytes, wire: Option<u64>) -> Self {
         let handover = Handover::new(wire, events.clone());
-        Self { endpoint, events, frame, wire, handover }
+        let subject =
+            if endpoint.is_modern() && wire.is_some() { Subject::of(&frame) } else { Subject::Other };
+        Self { endpoint, events, frame, wire, handover, subject }
     }
 
     /// Sends, reads, reports; waits for `gate` before.
@@ -61,13 +87,15 @@ impl Post {
     }
 
     async fn exchange(&self) -> Result<(), End> {
-        let mut response = match self.send().await {
-            Ok(response) => response,
-            Err(cause) if self.handover.is_done() => return Err(PostFailure::Cut { cause }.into()),
-            Err(cause) => return Err(PostFailure::NotSent { cause }.into()),
-        };
-        // A server may answer before it has read the request; `Sent` still comes first.
-        self.handover.report();
+        let mut response = self.begin().await?;
+        if self.subject == Subject::Call && response.status() == StatusCode::BAD_REQUEST {
+            let refusal = reading::refusal(response).await;
+            // It was not executed. What its headers are to repeat may have changed since the list was read.
+            if !self.is_mismatch(&refusal) || !tool_list::renew(&self.endpoint, &self.frame).await {
+                return self.settle(refusal);
+            }
+            response = self.begin().await?;
+        }
         if !response.status().is_success() {
             return self.refused(response).await;
         }
@@ -80,6 +108,18 @@ impl Post {
             return self.read_stream(response).await;
         }
         self.read_message(response).await
+    }
+
+    /// Sends; the head of the answer.
+    async fn begin(&self) -> Result<Response, End> {
+        let response = match self.send().await {
+            Ok(response) => response,
+            Err(cause) if self.handover.is_done() => return Err(PostFailure::Cut { cause }.into()),
+            Err(cause) => return Err(PostFailure::NotSent { cause }.into()),
+        };
+        // A server may answer before it has read the request; `Sent` still comes first.
+        self.handover.report();
+        Ok(response)
     }
 
     async fn send(&self) -> Result<Response, String> {
@@ -96,18 +136,16 @@ impl Post {
     }
 
     async fn refused(&self, response: Response) -> Result<(), End> {
-        let status = response.status();
-        if self.endpoint.session_lost(status) {
+        if self.endpoint.session_lost(response.status()) {
             return Err(End::SessionLost(self.wire));
         }
-        let failure = reading::refusal(response).await;
-        let PostFailure::Status { body, .. } = &failure else { return Err(failure.into()) };
+        self.settle(reading::refusal(response).await)
+    }
+
+    fn settle(&self, failure: PostFailure) -> Result<(), End> {
+        let PostFailure::Status { code, body, .. } = &failure else { return Err(failure.into()) };
         // Some servers put the answer to a bad request into a 400; what the status alone says, goes first.
-        let by_status = status.is_server_error()
-            || matches!(
-                status,
-                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS
-            );
+        let by_status = matches!(code, 401 | 403 | 429 | 500..=599);
         match self.wire {
             Some(wire) if !by_status && reading::answers(body, wire) => {
                 self.deliver(body.clone(), None);
@@ -198,7 +236,16 @@ impl Post {
         Ok(response)
     }
 
+    /// Whether the server finds that the headers say something else than the body.
+    fn is_mismatch(&self, refusal: &PostFailure) -> bool {
+        let PostFailure::Status { body, .. } = refusal else { return false };
+        self.wire.is_some_and(|wire| reading::answers(body, wire))
+            && Envelope::parse(body.clone())
+                .is_ok_and(|answer| answer.error_code() == Some(era::HEADER_MISMATCH))
+    }
+
     fn deliver(&self, bytes: Bytes, permit: Option<OwnedSemaphorePermit>) {
+        let bytes = if self.subject == Subject::List { self.endpoint.sift(bytes) } else { bytes };
         (self.events)(Upstream::Frame { wire: self.wire, bytes, permit });
     }
 }

@@ -2,6 +2,7 @@
 
 mod answers;
 mod failures;
+mod mismatch;
 mod only_stream;
 mod server;
 mod sessions;
@@ -84,7 +85,7 @@ fn spec(url: &str) -> HttpSpec {
         connect_timeout: PATIENCE,
         era: Default::default(),
         dialect: Dialect::Streamable,
-        mirrored: None,
+        known: None,
     }
 }
 

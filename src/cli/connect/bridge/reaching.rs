@@ -1,8 +1,9 @@
 //! How the service is reached, and what becomes of requests as long as it is not.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use mcpvisor_actors::{Dialect, Era, HttpLink, HttpSpec, MirroredOf};
+use mcpvisor_actors::{Dialect, Era, HttpLink, HttpSpec, KnownTools};
 use tokio::time::Instant;
 
 use super::Bridge;
@@ -18,7 +19,7 @@ impl Bridge {
     pub(in crate::cli::connect) fn open(
         &mut self,
         era: Era,
-        mirrored: Option<MirroredOf>,
+        known: Option<Arc<dyn KnownTools>>,
     ) -> Result<(u64, HttpLink), String> {
         let bearer = self.key.iter().map(|key| ("Authorization".to_owned(), format!("Bearer {key}")));
         let spec = HttpSpec {
@@ -28,7 +29,7 @@ impl Bridge {
             connect_timeout: CONNECT_TIMEOUT,
             era,
             dialect: Dialect::Streamable,
-            mirrored,
+            known,
         };
         self.links += 1;
         let (number, reports) = (self.links, self.reports.clone());
