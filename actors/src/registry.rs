@@ -20,6 +20,7 @@ mod keys;
 mod launches;
 mod list;
 mod operator;
+mod receipt;
 mod reload;
 mod spares;
 mod standing;
@@ -58,6 +59,7 @@ pub(crate) use eras::{Eras, configured};
 pub(crate) use hosts::Hosts;
 pub use list::BackendState;
 pub(crate) use operator::{Order, Stopped};
+pub(crate) use receipt::{Ordered, Receipt};
 pub use reload::Reloaded;
 use spares::Kept;
 pub(crate) use spares::SpareMsg;
@@ -105,14 +107,14 @@ pub(crate) enum RegistryMsg {
         order: Order,
         backend: Arc<str>,
         session: Option<String>,
-        reply: oneshot::Sender<Option<usize>>,
+        reply: oneshot::Sender<Option<Ordered<usize>>>,
     },
     /// A Supervisor has nothing left to do.
     MayEnd { key: ConnectionKey, supervisor: ActorId },
     /// This cleanup interval has passed, for the backends that have it.
     CleanUp { interval: Duration },
     /// Another configuration holds. `difference`: to the one before.
-    Reload { difference: Box<Difference>, reply: oneshot::Sender<Reloaded> },
+    Reload { difference: Box<Difference>, reply: oneshot::Sender<Ordered<Reloaded>> },
     /// What is known of every key, sorted.
     List { reply: oneshot::Sender<Vec<ConnectionMetadata>> },
     /// How every backend stands, sorted.

@@ -240,7 +240,13 @@ impl RootState {
             // One that has failed is replaced, and what was connected is not.
             let _ = registry.send_message(RegistryMsg::Reload { difference, reply: done });
         }
-        tokio::spawn(async move { reply.send(Some(reloaded.await.unwrap_or_default())) });
+        tokio::spawn(async move {
+            let reloaded = match reloaded.await {
+                Ok(ordered) => ordered.taken().await,
+                Err(_) => Reloaded::default(),
+            };
+            reply.send(Some(reloaded))
+        });
     }
 
     fn tell_failed(&self, actor: &'static str, text: String) {

@@ -41,7 +41,7 @@ use crate::link::{LinkEvent, Spare};
 use crate::metrics::{BackendMetrics, PhaseGauge};
 use crate::pending::Pending;
 use crate::process::Sweeper;
-use crate::registry::{AttachReply, Eras, RegistryMsg};
+use crate::registry::{AttachReply, Eras, Receipt, RegistryMsg};
 use crate::root::{RootMsg, Seat};
 use crate::route::{Notice, Route};
 
@@ -118,6 +118,8 @@ pub(crate) enum SupervisorMsg {
     Stop,
     /// An operator takes that back.
     Start,
+    /// Somebody waits until what came before this is done.
+    Receipt(Receipt),
     /// An open transport takes the place of what there is.
     Set { transport: OpenTransport },
     /// The session is over.
@@ -265,6 +267,7 @@ impl Actor for Supervisor {
             SupervisorMsg::Restart { by_hand } => state.restart(&myself, by_hand),
             SupervisorMsg::Stop => state.on(&myself, Event::Stop),
             SupervisorMsg::Start => state.on(&myself, Event::Start),
+            SupervisorMsg::Receipt(receipt) => drop(receipt),
             SupervisorMsg::Set { transport } => state.set(&myself, transport),
             SupervisorMsg::Delete { cause, done } => {
                 state.ended.extend(done);

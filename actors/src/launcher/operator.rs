@@ -10,14 +10,15 @@ use crate::registry::{BackendState, Order, RegistryMsg};
 impl Launcher {
     /// Gives the backend's connections, or the one of the session with this hash, another incarnation each:
     /// requests in flight get `gateway.drain_timeout`, the rest waits. Not counted as errors. Takes an
-    /// operator's stop back, and closes the breaker. How many connections that reached; `None`: no such
-    /// backend, or no such session.
+    /// operator's stop back, and closes the breaker. What is asked once this has returned is not for the incarnations of
+    /// before. How many connections that reached; `None`: no such backend, or no such session.
     pub async fn restart(&self, backend: &str, session: Option<&str>) -> Option<usize> {
         self.operate(Order::Restart, backend, session).await
     }
 
     /// Retires the backend's connections and launches none until [`Launcher::start_backend`] or
-    /// [`Launcher::restart`]; sessions live on, their requests are refused. `None`: no such backend.
+    /// [`Launcher::restart`]; sessions live on, their requests are refused: all of them, once this has returned. `None`:
+    /// no such backend.
     pub async fn stop_backend(&self, backend: &str) -> Option<usize> {
         self.operate(Order::Stop, backend, None).await
     }
@@ -45,6 +46,6 @@ impl Launcher {
         let (backend, session) = (Arc::from(backend), session.map(str::to_owned));
         let message = RegistryMsg::Operate { order, backend, session, reply };
         self.address().send_to_next(message).await.ok()?;
-        reached.await.ok()?
+        Some(reached.await.ok()??.taken().await)
     }
 }

@@ -22,7 +22,8 @@ impl Launcher {
     /// From now on `config` holds. Connections of backends that are the same go on, untouched; those of changed ones are
     /// replaced where a process cannot be changed, once what is in flight is done or `gateway.drain_timeout` is over,
     /// and their sessions go on; those of backends that are gone end, likewise, and their sessions with them
-    /// (`removed`). New backends are served at once. Reloads that come at the same time follow each other.
+    /// (`removed`). New backends are served at once. What is asked once this has returned finds it so.
+    /// Reloads that come at the same time follow each other.
     ///
     /// # Errors
     /// The tree drains; nothing has changed then.

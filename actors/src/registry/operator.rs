@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{RegistryState, tell};
+use super::{Ordered, RegistryState, tell};
 use crate::error::EndCause;
 use crate::event::{EventKind, SupervisionEvent};
 use crate::key::ConnectionKey;
@@ -33,7 +33,7 @@ impl RegistryState {
         order: Order,
         backend: &Arc<str>,
         session: Option<&str>,
-    ) -> Option<usize> {
+    ) -> Option<Ordered<usize>> {
         let known = self.backends.contains_key(backend);
         let reached: Vec<ConnectionKey> = self
             .entries
@@ -60,7 +60,7 @@ impl RegistryState {
             self.reset_breaker(backend);
         }
         reached.iter().for_each(|key| self.order(order, key));
-        Some(reached.len())
+        Some(Ordered::new(reached.len(), reached.iter().filter_map(|key| self.entries.get(key))))
     }
 
     /// Whether an operator stopped the backend.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mcpvisor_config::{Backend, Change, Config, Difference};
 
 use super::backend::BackendEntry;
-use super::{RegistryState, entry, tell};
+use super::{Ordered, RegistryState, entry, tell};
 use crate::error::EndCause;
 use crate::key::ConnectionKey;
 use crate::live::served;
@@ -22,7 +22,7 @@ pub struct Reloaded {
 
 impl RegistryState {
     /// `live` says what holds, and `difference` what is new about that.
-    pub(super) fn reload(&mut self, difference: &Difference) -> Reloaded {
+    pub(super) fn reload(&mut self, difference: &Difference) -> Ordered<Reloaded> {
         let config = self.args.live.config();
         let mut reloaded = Reloaded::default();
         for name in &difference.removed {
@@ -45,7 +45,7 @@ impl RegistryState {
             }
         }
         self.keep_all_spares();
-        reloaded
+        Ordered::new(reloaded, self.entries.values())
     }
 
     /// In flight may finish in its time. New sessions find no such backend; those that there are, are over.

@@ -200,7 +200,10 @@ impl Storm {
             }
         });
         if self.dice.chance(50) {
-            let _ = tokio::time::timeout(Duration::from_secs(2), done).await;
+            let done = tokio::time::timeout(Duration::from_secs(2), done).await;
+            if done.is_err() {
+                ledger(|ledger| ledger.wrong(format!("order {what} for {backend} is not taken")));
+            }
         }
         self.ordered(Some(backend));
     }

@@ -29,8 +29,10 @@ impl Storm {
         ledger(|ledger| ledger.configure(&config));
         // A reload is over once everybody has been told, whoever waits for that.
         let done = tokio::spawn(async move { launcher.reload(config).await });
-        if let Ok(Ok(Err(refused))) = tokio::time::timeout(patience, done).await {
-            ledger(|ledger| ledger.wrong(format!("a reload is refused: {refused}")));
+        match tokio::time::timeout(patience, done).await {
+            Ok(Ok(Err(refused))) => ledger(|ledger| ledger.wrong(format!("a reload is refused: {refused}"))),
+            Err(_) if !patience.is_zero() => ledger(|ledger| ledger.wrong(format!("{what} is not taken"))),
+            _ => {}
         }
         self.ordered(None);
     }
