@@ -51,7 +51,8 @@ impl SupervisorState {
     pub(super) fn restart(&mut self, myself: &ActorRef<SupervisorMsg>, by_hand: bool) {
         let reason = if by_hand { "manual" } else { "reload" };
         self.tell(EventKind::Restarting, reason, "");
-        if !by_hand && self.machine.is_ready() {
+        let serves = self.machine.is_ready() || self.machine.retiring() == Some(Retire::Evict);
+        if !by_hand && serves {
             self.args.route.memory_lost(Loss::Reload);
         }
         self.on(myself, Event::Restart { by_hand });

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::SupervisorMsg;
+use crate::connection::ConnectionMsg;
 use crate::error::EndCause;
 use crate::fault::{Fault, FaultReason};
 use crate::key::ConnectionKey;
@@ -142,5 +143,32 @@ async fn a_key_that_was_opened_and_never_used_is_cleaned_up() {
     assert!(route.await.unwrap().is_ok());
     assert_eq!(launcher.list().await[0].phase, Phase::Launching);
     eventually(&launcher, |list| list.is_empty()).await;
+    launcher.close().await;
+}
+
+/// A reload that comes while a server is about to be evicted, which a call prevents, would leave the server of before
+/// in place.
+#[tokio::test]
+async fn a_reload_replaces_a_server_whose_eviction_is_refused() {
+    let launcher = launcher_with("[pool]\nidle_timeout = \"200ms\"\ncleanup_interval = \"1h\"\n", "").await;
+    let handle = launcher.pool().set("b", "s", server(true)).await.unwrap();
+    assert!(handle.request("x", &json!({})).await.is_ok());
+    let place = handle.route().place();
+    let supervisor = place.supervisor.load_full().unwrap();
+    let connection = place.connection.load_full().unwrap();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    // It has more to do than it does before others have their turn.
+    for _ in 0..10_000 {
+        assert!(connection.send_message(ConnectionMsg::Tick).is_ok());
+    }
+    assert!(supervisor.send_message(SupervisorMsg::Evict).is_ok());
+    while launcher.list().await[0].phase != Phase::Draining {
+        tokio::task::yield_now().await;
+    }
+    place.usage.touch(tokio::time::Instant::now());
+    assert!(supervisor.send_message(SupervisorMsg::Restart { by_hand: false }).is_ok());
+    // The next one cannot be launched.
+    eventually(&launcher, |list| list[0].phase == Phase::Stopped).await;
+    assert_eq!(handle.request("x", &json!({})).await.unwrap_err().reason(), "stopped");
     launcher.close().await;
 }

@@ -93,7 +93,9 @@ impl Machine {
                 self.budget.forgive();
                 self.retire_for_another()
             }
-            State::Draining(Retire::Evict | Retire::Stop) if by_hand => self.retire_for_another(),
+            // After a reload as well: one that refuses to be evicted would go on as it was launched.
+            State::Draining(Retire::Evict) if by_hand || self.established => self.retire_for_another(),
+            State::Draining(Retire::Stop) if by_hand => self.retire_for_another(),
             State::Draining(_) => Vec::new(),
         }
     }

@@ -128,8 +128,8 @@ pub(super) fn on_reload(row: Row) -> (Vec<Effect>, Row) {
     match row {
         // Forgotten, and launched by the next request.
         Stopped => (vec![], New),
-        Draining(_) => (vec![], row),
-        Launching | Ready | BackingOff | Held | HeldAtFirst | New => on_restart(row),
+        Draining(Drain | Retire::Delete(_) | Limit | Stop | Restart) => (vec![], row),
+        Draining(Evict) | Launching | Ready | BackingOff | Held | HeldAtFirst | New => on_restart(row),
     }
 }
 
