@@ -29,6 +29,7 @@ mod router;
 mod rules;
 mod session;
 mod sse;
+mod target;
 mod unfetched;
 pub(crate) mod unified;
 mod version;

@@ -17,8 +17,10 @@ mod handshake;
 mod hearing;
 mod in_flight;
 mod inbound;
+mod life;
 mod liveness;
 mod loss;
+mod message;
 mod outbound;
 mod pulse;
 mod queue;
@@ -40,68 +42,28 @@ use tokio::time::Instant;
 
 use crate::actor::{Actor, ActorKind, ActorRef};
 use crate::era::Era;
-use crate::error::EndCause;
 use crate::event::EventSender;
-use crate::fault::Fault;
 use crate::link::duplex;
 use crate::link::stdio::{self, Launch};
 use crate::link::{Events, Link, LinkEvent, upstream};
 use crate::metrics::{self, BackendMetrics};
-use crate::pending::Pending;
-use crate::probe::Spoken;
 use crate::process::Sweeper;
 use crate::registry::{Eras, RegistryMsg};
-use crate::route::{Notice, Route};
+use crate::route::Route;
 use crate::supervisor::{Retire, SupervisorMsg};
 use crate::timer::Timer;
 
 use asked::Asked;
-use doubt::Doubt;
-use handshake::Handshake;
 pub(crate) use handshake::own_initialize;
 use in_flight::InFlight;
+use life::Life;
 use liveness::Liveness;
 pub(crate) use loss::Loss;
+pub(crate) use message::ConnectionMsg;
 use queue::Queue;
 pub(crate) use safe_tools::SafeTools;
 use shared::Shared;
 pub(crate) use source::Source;
-
-/// What a Connection is told.
-pub(crate) enum ConnectionMsg {
-    /// A client's request.
-    Request(Pending),
-    /// A client's notification.
-    Notify(Notice),
-    /// A client's answer to a request of the backend.
-    Respond(Notice),
-    /// A session that shares the connection has ended.
-    Leave { route: Route, cause: EndCause },
-    /// What the link reports.
-    Link(LinkEvent),
-    /// The time for the launch is over.
-    LaunchLate,
-    /// The deadline of something in flight has come, that of the retirement, or the time for a ping.
-    Tick,
-    /// The other half of an end (exit or end of stream), or other verdicts of an upstream that has lost its session, have
-    /// had time to arrive.
-    GraceOver,
-    /// The last words on standard error have been read.
-    Epitaph(Option<String>),
-    /// Nothing of the transport is left; what it had to report has been reported.
-    Gone,
-    /// From now on these settings hold.
-    Configure { backend: Arc<Backend>, expose_stderr: bool },
-    /// What the backend speaks was asked, since it would not shake hands.
-    Spoken(Spoken),
-    /// Finish and close.
-    Retire { cause: Retire, by: Instant },
-    /// End at once.
-    Kill,
-    /// A bug, for the tests.
-    #[cfg(test)]
-    Panic,
-}
 
 pub(crate) struct ConnectionArgs {
     pub(crate) route: Route,
@@ -161,28 +123,6 @@ pub(crate) struct ConnectionState {
     tick: Option<Timer>,
     /// Nothing of the transport is left: once settled, this is over.
     gone: bool,
-}
-
-/// Where the incarnation stands in its life.
-enum Life {
-    /// The transport is being opened.
-    Opening,
-    /// The handshake is under way.
-    Shaking(Handshake),
-    /// The backend would not shake hands; whether that is because it speaks the other era is being asked.
-    Doubting(Doubt),
-    /// Serving.
-    Ready,
-    /// The upstream has lost its session: what is in flight may still be answered, the next incarnation waits.
-    Renewing,
-    /// Finishing what is in flight, until then.
-    Retiring { cause: Retire, by: Instant },
-    /// The link is being closed in order.
-    Closing,
-    /// A fault has come; until it is settled, its other half may still arrive.
-    Dying { fault: Fault, settled: bool },
-    /// Nothing more will happen.
-    Over,
 }
 
 impl Actor for Connection {
