@@ -8,7 +8,7 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, Protocol
@@ -54,7 +54,11 @@ class Session(Protocol):
 Connect = Callable[[str, bool], AbstractAsyncContextManager[Session]]
 
 
-async def run(name: str, base: str, connect: Connect) -> None:
+async def nothing(_report: Report, _base: str) -> None:
+    pass
+
+
+async def run(name: str, base: str, connect: Connect, more: Callable[[Report, str], Awaitable[None]] = nothing) -> None:
     report = Report(name)
     base = base.rstrip("/")
 
@@ -62,7 +66,7 @@ async def run(name: str, base: str, connect: Connect) -> None:
         return f"{base}/mcp/{server}"
 
     basics = [basic(report, connect, endpoint(spec["server"]), spec) for spec in servers()]
-    await asyncio.gather(*basics, everything(report, connect, endpoint(EVERYTHING)))
+    await asyncio.gather(*basics, everything(report, connect, endpoint(EVERYTHING)), more(report, base))
     await isolation(report, connect, endpoint("sequential-thinking"))
     await crashes(report, connect, endpoint, servers)
     report.end()

@@ -1,4 +1,4 @@
-"""The Python SDK `mcp`, 2.x, told to speak the handshake of the revisions up to 2025-11-25."""
+"""The Python SDK `mcp`, 2.x, told to speak the handshake of the revisions up to 2025-11-25; and as it comes, by 2026-07-28."""
 
 import asyncio
 import sys
@@ -11,7 +11,8 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
 
-from python_checks import ROOT, Seen, run
+from python_checks import EVERYTHING, ROOT, Seen, elicitation, roots, run, sampling
+from report import Report, expect_equal
 
 
 def plain(model: Any) -> dict[str, Any]:
@@ -86,7 +87,7 @@ def callbacks(seen: Seen) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def connect(url: str, full: bool) -> AsyncIterator[V2Session]:
+async def connect(url: str, full: bool, mode: str = "legacy") -> AsyncIterator[V2Session]:
     seen = Seen()
     session_ids: list[str] = []
 
@@ -97,8 +98,27 @@ async def connect(url: str, full: bool) -> AsyncIterator[V2Session]:
     async with create_mcp_http_client() as http:
         http.event_hooks = {"request": [], "response": [note_session]}
         transport = streamable_http_client(url, http_client=http)
-        async with Client(transport, mode="legacy", **(callbacks(seen) if full else {})) as client:
+        async with Client(transport, mode=mode, **(callbacks(seen) if full else {})) as client:
             yield V2Session(client, seen, session_ids[0] if session_ids else "")
 
 
-asyncio.run(run("python-v2", sys.argv[1], connect))
+async def modern(report: Report, base: str) -> None:
+    """What server-everything asks of its client, answered without a session: in the result of a call, and by calling again."""
+
+    async def session_of_all() -> None:
+        async with connect(f"{base}/mcp/{EVERYTHING}", True, "auto") as session:
+
+            async def negotiated() -> None:
+                expect_equal(session.client.protocol_version, "2026-07-28", "the revision")
+                expect_equal(session.server_name, "mcp-servers/everything", "serverInfo.name")
+                expect_equal(session.session_id, "", "the Mcp-Session-Id")
+
+            await report.check(EVERYTHING, "2026-07-28: is negotiated by discovery, and there is no session", negotiated)
+            await report.check(EVERYTHING, "2026-07-28: elicitation: the form comes back", lambda: elicitation(session))
+            await report.check(EVERYTHING, "2026-07-28: sampling: the answer of the client comes back", lambda: sampling(session))
+            await report.check(EVERYTHING, "2026-07-28: roots: the tool shows the roots of this client", lambda: roots(session))
+
+    await report.check(EVERYTHING, "2026-07-28: a client with sampling, elicitation and roots", session_of_all, 120)
+
+
+asyncio.run(run("python-v2", sys.argv[1], connect, modern))

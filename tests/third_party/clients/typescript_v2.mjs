@@ -1,6 +1,7 @@
-// The TypeScript SDK, 2.x, as it comes: each server once, and all of them as one.
+// The TypeScript SDK, 2.x, as it comes: each server once, and all of them as one; and told to negotiate 2026-07-28.
 import { Report } from './report.mjs';
 import { basics } from './typescript/basics.mjs';
+import { modern } from './typescript/modern.mjs';
 import { unified } from './typescript/unified.mjs';
 import { load } from './world.mjs';
 
@@ -8,5 +9,5 @@ const { Client, StreamableHTTPClientTransport } = load('@modelcontextprotocol/cl
 
 const report = new Report('typescript-v2');
 const sdk = { Client, Transport: StreamableHTTPClientTransport };
-await Promise.all([basics(report, sdk), unified(report, sdk)]);
+await Promise.all([basics(report, sdk), unified(report, sdk), modern(report, sdk)]);
 report.end();
