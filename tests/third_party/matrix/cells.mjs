@@ -14,8 +14,8 @@ async function cell({ server, name, tools, call, ...spec }, revision, connect) {
   const wanted = (revision === '2026-07-28' && spec.expect_modern) || spec.expect;
   const session = await step('connects', () => connect(server));
   try {
-    if (session.revision !== undefined) expectEqual(session.revision, revision, 'the revision');
-    if (session.name !== undefined) expectEqual(session.name, name, 'serverInfo.name');
+    if ('revision' in session) expectEqual(session.revision, revision, 'the revision');
+    if ('name' in session) expectEqual(session.name, name, 'serverInfo.name');
     const listed = (await step('lists its tools', () => session.list())).map((tool) => tool.name);
     const missing = tools.filter((tool) => !listed.includes(tool));
     expect(missing.length === 0, `these tools are missing: ${missing}`, listed);

@@ -37,10 +37,16 @@ if (NAME === 'typescript-v1') {
 report.end();
 
 async function connected(client, transport) {
+  // The older SDK tells the revision to its transport alone, and only to one that wants to know.
+  let told;
+  const next = transport.setProtocolVersion?.bind(transport);
+  transport.setProtocolVersion = (revision) => {
+    told = revision;
+    next?.(revision);
+  };
   await client.connect(transport);
   return {
-    // The older SDK keeps the revision in its transport; over stdio it tells nobody.
-    revision: client.getNegotiatedProtocolVersion?.() ?? transport.protocolVersion,
+    revision: client.getNegotiatedProtocolVersion?.() ?? told,
     name: client.getServerVersion()?.name,
     list: async () => (await client.listTools()).tools,
     call: (call) => client.callTool(call),
