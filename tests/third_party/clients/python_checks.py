@@ -66,7 +66,8 @@ async def run(name: str, base: str, connect: Connect, more: Callable[[Report, st
         return f"{base}/mcp/{server}"
 
     basics = [basic(report, connect, endpoint(spec["server"]), spec) for spec in servers()]
-    await asyncio.gather(*basics, everything(report, connect, endpoint(EVERYTHING)), more(report, base))
+    await asyncio.gather(*basics, everything(report, connect, endpoint(EVERYTHING)))
+    await more(report, base)
     await isolation(report, connect, endpoint("sequential-thinking"))
     await crashes(report, connect, endpoint, servers)
     report.end()

@@ -9,5 +9,7 @@ const { Client, StreamableHTTPClientTransport } = load('@modelcontextprotocol/cl
 
 const report = new Report('typescript-v2');
 const sdk = { Client, Transport: StreamableHTTPClientTransport };
-await Promise.all([basics(report, sdk), unified(report, sdk), modern(report, sdk)]);
+await Promise.all([basics(report, sdk), unified(report, sdk)]);
+// After them: a list of all servers waits only so long for servers that start, and this starts more.
+await modern(report, sdk);
 report.end();
