@@ -96,6 +96,8 @@ async fn in_a_session_every_byte_comes_through_both_ways() {
                 format!(r#"{{"jsonrpc":"2.0","method":"notifications/x","params":{result}}}"#),
                 "{told}"
             );
+            // Until it is answered, its id is not free for the next.
+            assert!(event(&mut reply).await.contains("\"result\""), "{told}");
 
             let mut reply = client.ask(request("x/ask", &params)).send(&service.main).await;
             let question = event(&mut reply).await;
