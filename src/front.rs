@@ -45,6 +45,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use measure::count_auth_failure;
+pub(crate) use modern::meta::names_a_version;
 use modern::{Parking, Seal};
 use rejection::{INVALID_REQUEST, Rejection};
 use rules::Rules;

@@ -15,7 +15,7 @@ use crate::error::Refusal;
 use crate::glob;
 use crate::message::Envelope;
 
-pub(crate) use lists::seen;
+pub(crate) use lists::{is_list, seen};
 
 const INVALID_PARAMS: i32 = -32602;
 /// `server/resources`, "Error Handling", up to 2025-11-25; after that it is [`INVALID_PARAMS`].
@@ -43,7 +43,11 @@ struct Reference {
 ///
 /// # Errors
 /// What it names is not there for this client.
-pub(crate) fn admit(backend: &Backend, era: Era, message: &Envelope) -> Result<Option<Envelope>, Refusal> {
+pub(crate) fn admit(
+    backend: &Backend,
+    era: impl Fn() -> Era,
+    message: &Envelope,
+) -> Result<Option<Envelope>, Refusal> {
     let filters = Filters::of(backend);
     match message.method() {
         Some("tools/call") if !filters.tools.is_open() => call(filters.tools, message),
@@ -55,7 +59,7 @@ pub(crate) fn admit(backend: &Backend, era: Era, message: &Envelope) -> Result<O
             if !filters.resources.is_open() =>
         {
             let uri = params(message)?.uri.and_then(text).ok_or_else(unreadable)?;
-            resource(filters.resources, era, &uri)
+            resource(filters.resources, era(), &uri)
         }
         Some("completion/complete") if !(filters.prompts.is_open() && filters.resources.is_open()) => {
             let reference = params(message)?.reference.ok_or_else(unreadable)?;
@@ -63,7 +67,7 @@ pub(crate) fn admit(backend: &Backend, era: Era, message: &Envelope) -> Result<O
             if let Some(name) = &reference.name {
                 prompt(filters.prompts, name)?;
             }
-            reference.uri.map_or(Ok(None), |uri| resource(filters.resources, era, &uri))
+            reference.uri.map_or(Ok(None), |uri| resource(filters.resources, era(), &uri))
         }
         _ => Ok(None),
     }

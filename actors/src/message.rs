@@ -58,9 +58,14 @@ pub fn subscription_ended(id: &[u8]) -> Bytes {
     format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"resultType":"complete","_meta":{meta}}}}}"#).into()
 }
 
+/// A result (raw JSON) for the request whose id is `id` (raw JSON).
+pub fn result(id: &[u8], result: &[u8]) -> Bytes {
+    [br#"{"jsonrpc":"2.0","id":"#, id, br#","result":"#, result, b"}"].concat().into()
+}
+
 /// An empty result for the request whose id is `id` (raw JSON).
 pub fn empty_result(id: &[u8]) -> Bytes {
-    [br#"{"jsonrpc":"2.0","id":"#, id, br#","result":{}}"#].concat().into()
+    result(id, b"{}")
 }
 
 fn encode(value: &serde_json::Value) -> Bytes {

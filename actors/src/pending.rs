@@ -149,8 +149,9 @@ impl Pending {
         if let Some(inner) = self.0.take() {
             inner.count_retry(true);
             let id = inner.message.id().unwrap_or(b"null");
-            let seen = filter::seen(&inner.route.place().settings.load(), &inner.message, answer);
-            let answered = match seen.map(Envelope::parse) {
+            let list = filter::is_list(&inner.message);
+            let seen = || filter::seen(&inner.route.place().settings.load(), &inner.message, answer);
+            let answered = match list.then(seen).flatten().map(Envelope::parse) {
                 Some(Ok(seen)) => seen.with_id(id),
                 _ => answer.with_id(id),
             };

@@ -1,7 +1,7 @@
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use super::common::{Service, backend, code, text_of};
+use super::common::{Service, backend, code, fixture, text_of};
 use super::launched::Launched;
 
 fn request(id: Value, method: &str, mut params: Value) -> Value {
@@ -63,4 +63,22 @@ async fn what_is_listened_to_is_named_by_the_clients_own_id() {
     assert!(named(&heard), "{heard}");
     client.close_stdin();
     assert!(client.ended().await.success());
+}
+
+/// A tool whose headers repeat its arguments would be refused, to a client that cannot send any.
+#[tokio::test]
+async fn headers_that_repeat_arguments_are_sent_for_who_has_not_listed_the_tools() {
+    let command = fixture();
+    let config = format!(
+        "[backends.m]\ncommand = {:?}\nargs = [\"conformance\", \"--stdio\", \"--era\", \"modern\"]\n",
+        command.to_str().unwrap()
+    );
+    let service = Service::start(&config).await;
+    let mut client = Launched::to(&service, "m");
+    for id in 1..=2 {
+        let params = json!({ "name": "test_custom_headers", "arguments": { "region": "日本" } });
+        client.say(&request(id.into(), "tools/call", params)).await;
+        let answer = client.answer(id).await;
+        assert!(answer["result"].is_object(), "{answer}");
+    }
 }

@@ -121,6 +121,23 @@ async fn what_a_backend_asks_is_answered_by_the_next_request() {
     assert!(text_of(&answer).contains("Al"), "{answer}");
 }
 
+/// A client that counts its requests beyond what a double holds would not know its own subscription.
+#[tokio::test]
+async fn a_subscription_is_named_by_its_id_whatever_its_size() {
+    let service = Service::start(&(two("") + &demo("demo"))).await;
+    let client = Modern::new(&service, ALL);
+    let message =
+        client.message("subscriptions/listen", json!({ "notifications": { "toolsListChanged": true } }));
+    let id = "123456789012345678901234567890";
+    let text = message.to_string().replace(&format!(r#""id":{},"#, message["id"]), &format!(r#""id":{id},"#));
+    let ask = Ask::mcp(&client.path, text).header("mcp-protocol-version", modern::VERSION);
+    let mut stream = ask.header("mcp-method", "subscriptions/listen").send(&service.main).await;
+    let named = format!(r#""io.modelcontextprotocol/subscriptionId":{id}"#);
+    assert!(stream.raw_event().await.unwrap().contains(&named), "the acknowledgement");
+    client.text("a__change_tools", json!({})).await;
+    assert!(stream.raw_event().await.unwrap().contains(&named), "what follows");
+}
+
 /// A client would have to listen to every server on its own.
 #[tokio::test]
 async fn who_listens_hears_every_backend_and_of_those_that_come_and_go() {

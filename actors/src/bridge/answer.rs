@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::introduction::Introduction;
-use crate::message::{Envelope, Fields, SUBSCRIPTION_ID};
+use crate::message::{self, Envelope, Fields, SUBSCRIPTION_ID};
 
 const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 
@@ -136,8 +136,7 @@ impl Discovered {
         if let Some(instructions) = &self.instructions {
             result["instructions"] = instructions.clone();
         }
-        let result = result.to_string();
-        [br#"{"jsonrpc":"2.0","id":"#, id, br#","result":"#, result.as_bytes(), b"}"].concat().into()
+        message::result(id, result.to_string().as_bytes())
     }
 }
 

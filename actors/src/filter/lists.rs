@@ -38,9 +38,14 @@ struct Entry<'a> {
     uri_template: Option<&'a RawValue>,
 }
 
+/// Whether the answer to a request is one of those that [`seen`] may change.
+pub(crate) fn is_list(request: &Envelope) -> bool {
+    request.method().is_some_and(|method| method.ends_with("/list"))
+}
+
 /// The answer to `request` as clients see it; `None`: as it is. A list that cannot be read is an empty one.
 pub(crate) fn seen(backend: &Backend, request: &Envelope, answer: &Envelope) -> Option<Bytes> {
-    let method = request.method().filter(|method| method.ends_with("/list"))?;
+    let method = request.method()?;
     let open = match method {
         "tools/list" => backend.tools.is_open(),
         "prompts/list" => backend.prompts.is_open(),

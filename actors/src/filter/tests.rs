@@ -25,7 +25,7 @@ fn list(backend: &Backend, method: &str, result: &str) -> String {
 }
 
 fn code(backend: &Backend, era: Era, method: &str, params: &str) -> i32 {
-    match admit(backend, era, &request(method, params)) {
+    match admit(backend, || era, &request(method, params)) {
         Ok(_) => 0,
         Err(refusal) => refusal.code(),
     }
@@ -96,7 +96,7 @@ fn a_tool_has_the_name_and_the_description_that_it_was_given() {
     );
     let called = |name: &str| {
         let call = request("tools/call", &format!(r#"{{ "arguments":{{"name":1.0}},"name": "{name}" }}"#));
-        let admitted = admit(&backend, Era::Legacy, &call).ok()?;
+        let admitted = admit(&backend, || Era::Legacy, &call).ok()?;
         Some(String::from_utf8(admitted.unwrap_or(call).params().unwrap().to_vec()).unwrap())
     };
     let params = |name: &str| Some(format!(r#"{{ "arguments":{{"name":1.0}},"name": "{name}" }}"#));
@@ -109,7 +109,7 @@ fn a_tool_has_the_name_and_the_description_that_it_was_given() {
 fn without_a_filter_nothing_is_touched() {
     let backend = backend("");
     let call = request("tools/call", r#"{"name":"x","name":"y"}"#);
-    assert!(matches!(admit(&backend, Era::Legacy, &call), Ok(None)));
+    assert!(matches!(admit(&backend, || Era::Legacy, &call), Ok(None)));
     let answer = Envelope::parse(r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[1]}}"#.into()).unwrap();
     assert!(seen(&backend, &request("tools/list", "{}"), &answer).is_none());
 }

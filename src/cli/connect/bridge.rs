@@ -210,7 +210,6 @@ impl Bridge {
         let Some(request) = self.requests.get(wire) else { return };
         match request.answers {
             For::Session => self.session_refused(wire, &failure.to_string()),
-            For::Call(call) => self.answer_as_it_was(wire, call),
             For::Client | For::Nobody => {
                 let answer = wording::failed(request.id(), &self.place.name, &failure);
                 self.not_greeted(wire);
@@ -245,7 +244,6 @@ impl Bridge {
         match (request.answers, request.era) {
             (For::Session, _) => self.session_answered(wire, message),
             (For::Nobody, _) => drop(self.requests.remove(wire)),
-            (For::Call(call), _) => self.tools_answered(wire, call, message),
             (For::Client, Era::Modern) => self.answered_without_session(wire, message, permit),
             (For::Client, Era::Legacy) => {
                 let answer = message.with_id(request.id());

@@ -22,8 +22,6 @@ pub(super) enum For {
     Session,
     /// Nobody: told again to a new session.
     Nobody,
-    /// This call, which was refused for want of headers that the list of tools tells of.
-    Call(u64),
 }
 
 /// One request.
@@ -36,8 +34,6 @@ pub(super) struct Request {
     pub(super) sent: bool,
     /// The client has taken it back; what the service is told of that, as long as it cannot be told.
     pub(super) cancelled: Option<Option<Bytes>>,
-    /// Sent once more already, with other headers.
-    pub(super) second: bool,
     held: Option<Held>,
 }
 
@@ -86,8 +82,8 @@ impl Requests {
             self.by_id.insert(id, wire);
         }
         self.last = wire;
-        let (sent, cancelled, second, held) = (false, None, false, None);
-        self.by_wire.insert(wire, Request { message, era, answers, sent, cancelled, second, held });
+        let (sent, cancelled, held) = (false, None, None);
+        self.by_wire.insert(wire, Request { message, era, answers, sent, cancelled, held });
         Some(wire)
     }
 

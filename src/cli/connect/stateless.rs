@@ -6,17 +6,12 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use mcpvisor_actors::message::{self, Envelope, Kind};
 use mcpvisor_actors::{Dropped, Era, HttpLink, KnownTools, Mirrored, MirroredTools};
-use serde_json::{Value, json};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::bridge::Bridge;
-use super::requests::For;
+use crate::front::names_a_version;
 
-/// In `_meta`: the revision that a request is of.
-const VERSION: &[u8] = b"io.modelcontextprotocol/protocolVersion";
-/// A header is missing, or says something else than the body.
-const HEADERS_DIFFER: i64 = -32020;
 /// Before a service that is not there is asked again.
 const WAIT: std::time::Duration = std::time::Duration::from_millis(250);
 
@@ -25,8 +20,6 @@ const WAIT: std::time::Duration = std::time::Duration::from_millis(250);
 pub(super) struct Stateless {
     link: Option<(u64, HttpLink)>,
     tools: Arc<ArcSwap<MirroredTools>>,
-    /// What a call was refused with that waits for the list of tools.
-    refused: std::collections::HashMap<u64, Bytes>,
 }
 
 impl Stateless {
@@ -121,57 +114,12 @@ impl Bridge {
         if method == "tools/list" {
             self.stateless.learn(message);
         }
-        if method == "tools/call" && !request.second && error_code(message) == Some(HEADERS_DIFFER) {
-            return self.ask_for_tools(wire, message, None);
-        }
         let named = message::result_subscription_id(message).and_then(|part| Some((part, self.id_of(part)?)));
         let answer = match named {
             Some((part, id)) => message.with_id_and(request.id(), part, &id),
             None => message.with_id(request.id()),
         };
         self.finish(wire, answer, permit);
-    }
-
-    /// The service wants headers that only its list of tools tells of.
-    fn ask_for_tools(&mut self, call: u64, refused: &Envelope, cursor: Option<Value>) {
-        let Some(request) = self.requests.get_mut(call) else { return };
-        request.second = true;
-        let params: Value =
-            request.message.params().and_then(|raw| serde_json::from_slice(raw).ok()).unwrap_or_default();
-        let mut asked = json!({ "_meta": params["_meta"] });
-        if let Some(cursor) = cursor {
-            asked["cursor"] = cursor;
-        }
-        self.stateless.refused.entry(call).or_insert_with(|| refused.bytes().clone());
-        let list = Envelope::parse(message::request(0, "tools/list", &asked)).ok();
-        if let Some(wire) = list.and_then(|list| self.requests.add(list, Era::Modern, For::Call(call))) {
-            self.send(wire);
-        }
-    }
-
-    /// A page of the list that a call waits for.
-    pub(super) fn tools_answered(&mut self, wire: u64, call: u64, message: &Envelope) {
-        self.requests.remove(wire);
-        self.stateless.learn(message);
-        let page: Value = message.body().and_then(|raw| serde_json::from_slice(raw).ok()).unwrap_or_default();
-        if message.kind() == Kind::Result && page["nextCursor"].is_string() {
-            return self.ask_for_tools(call, message, Some(page["nextCursor"].clone()));
-        }
-        if message.kind() != Kind::Result {
-            return self.answer_as_it_was(wire, call);
-        }
-        self.stateless.refused.remove(&call);
-        self.send(call);
-    }
-
-    /// The list cannot be had: the call is answered with what it was refused with.
-    pub(super) fn answer_as_it_was(&mut self, wire: u64, call: u64) {
-        self.requests.remove(wire);
-        let refused = self.stateless.refused.remove(&call).and_then(|bytes| Envelope::parse(bytes).ok());
-        let id = self.requests.get(call).map(|one| Bytes::copy_from_slice(one.id()));
-        if let (Some(refused), Some(id)) = (refused, id) {
-            self.finish(call, refused.with_id(&id), None);
-        }
     }
 
     /// The client's id of the request of that number.
@@ -183,19 +131,7 @@ impl Bridge {
 
 /// Whether a message is of this era.
 pub(super) fn is_modern(message: &Envelope) -> bool {
-    if message.method() == Some("server/discover") {
-        return true;
-    }
-    let Some(params) = message.params() else { return false };
-    // A word in an argument is no sign: only then is it worth a closer look.
-    memchr::memmem::find(params, VERSION).is_some()
-        && serde_json::from_slice::<Value>(params)
-            .is_ok_and(|params| params["_meta"]["io.modelcontextprotocol/protocolVersion"].is_string())
-}
-
-fn error_code(message: &Envelope) -> Option<i64> {
-    let error = (message.kind() == Kind::Error).then(|| message.body()).flatten()?;
-    serde_json::from_slice::<Value>(error).ok()?["code"].as_i64()
+    message.method() == Some("server/discover") || names_a_version(message)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use mcpvisor_actors::message::{self, Envelope};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::checks::{INVALID_PARAMS, METHOD_NOT_FOUND};
 use super::listen::Fan;
@@ -94,9 +94,9 @@ impl Visitor {
     /// A request of our own, in the client's name.
     pub(super) fn request(&self, method: &str, mut params: Value) -> Option<Envelope> {
         params["_meta"] = self.meta.clone();
-        let id: Value = serde_json::from_slice(self.id()).ok()?;
-        let request = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
-        Envelope::parse(request.to_string().into()).ok()
+        let request = Envelope::parse(message::request(0, method, &params)).ok()?;
+        // The client's own id, which may be a number of any size.
+        Envelope::parse(request.with_id(self.id())).ok()
     }
 
     /// Sends a request to one backend.

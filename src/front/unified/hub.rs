@@ -19,7 +19,7 @@ use std::sync::{Arc, OnceLock, Weak};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
-use mcpvisor_actors::message::{self, Envelope, cancelled_request_id};
+use mcpvisor_actors::message::{self, Envelope, LogLevel, cancelled_request_id};
 use mcpvisor_actors::{
     CancellationToken, ConnectionKey, EndCause, Launcher, Refusal, SessionEvent, SessionRecord,
 };
@@ -205,10 +205,8 @@ impl Hub {
 
     /// Warns the client, if it wants to hear that.
     fn warn(&self, text: &str) {
-        let level = self.level.load();
-        let level: Value =
-            level.as_ref().and_then(|raw| serde_json::from_slice(raw).ok()).unwrap_or_default();
-        if matches!(level["level"].as_str(), Some("error" | "critical" | "alert" | "emergency")) {
+        let wanted = self.level.load().as_ref().and_then(|raw| LogLevel::in_params(Some(raw)));
+        if wanted > Some(LogLevel::WARNING) {
             return;
         }
         let params = json!({ "level": "warning", "logger": "mcpvisor", "data": text });

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::future::join_all;
 use mcpvisor_actors::Refusal;
-use mcpvisor_actors::message::Envelope;
+use mcpvisor_actors::message::{Envelope, result as result_of};
 use serde_json::Value;
 use tokio::time::timeout;
 
@@ -64,9 +63,7 @@ pub(crate) async fn initialize(
     let version = version(message);
     let result = initialize_result(&version, &backends, &missing);
     let _ = hub.promised.set(result["capabilities"].clone());
-    let result = result.to_string();
-    let answer = [br#"{"jsonrpc":"2.0","id":"#, id, br#","result":"#, result.as_bytes(), b"}"].concat();
-    let (answer, session) = (Bytes::from(answer), opening.session.clone());
+    let (answer, session) = (result_of(id, result.to_string().as_bytes()), opening.session.clone());
     operation.speaks(opening.accept(&version));
     operation.finish(Some(&Ok(answer.clone())));
     Ok(Opened { answer, session: Some(session) })
