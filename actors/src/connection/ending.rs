@@ -18,8 +18,8 @@ use crate::supervisor::{Retire, SupervisorMsg, Waiting};
 use crate::timer::Timer;
 
 /// An exit and the end of the stream come together, in any order. After an exit the end of the stream is waited for so long:
-/// answers may still stand in the pipe.
-const END_AFTER_EXIT: Duration = Duration::from_millis(20);
+/// answers may still stand in the pipe, and only what has escaped its process group keeps the stream open.
+const END_AFTER_EXIT: Duration = Duration::from_millis(100);
 
 /// After the end of the stream, the exit: its code is the better cause, and on a busy machine a large process takes its time to
 /// die. One that lives on has nothing more to say.
@@ -173,14 +173,15 @@ impl ConnectionState {
         again
     }
 
-    /// The transport is gone. Its end is often seen a moment before its cause has been made out.
+    /// The transport is gone. Its end is often seen a moment before its cause has been made out, and before the last of what it
+    /// said has been read.
     pub(super) fn gone(&mut self) {
         self.gone = true;
         match self.life {
             Life::Closing | Life::Over => self.conclude(),
             Life::Renewing => self.finish_renewal(),
-            Life::Dying { .. } => self.last_words(),
-            Life::Doubting(_) => {}
+            // Settled soon: all of its halves arrive, or the time for them is over.
+            Life::Dying { .. } | Life::Doubting(_) => {}
             // The link failed without a report: still an end that must not hang anybody.
             Life::Opening | Life::Shaking(_) | Life::Ready | Life::Retiring { .. } => {
                 let text = "the transport ended without a word; please report this";

@@ -90,10 +90,17 @@ async fn a_process_that_takes_its_time_to_die_is_told_by_its_signal() {
 /// before its words.
 #[tokio::test]
 async fn a_server_that_refuses_hands_and_has_gone_is_still_asked_what_it_speaks() {
-    for (spoken, order) in [(Spoken::Modern, [0, 1]), (Spoken::Modern, [1, 0]), (Spoken::Legacy, [0, 1])] {
+    let legacy = (Spoken::Legacy, [0, 1]);
+    for (spoken, order) in
+        [legacy, (Spoken::Modern, [0, 1]), (Spoken::Modern, [1, 0]), (Spoken::Modern, [0, 2])]
+    {
         let World { connection, mut told, mut registry, .. } = world().await;
         let refusal = r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32022,"message":"no"}}"#;
         for which in order {
+            if which == 2 {
+                // All that it started is gone too, and its words are still in the pipe.
+                assert!(connection.send_message(ConnectionMsg::Gone).is_ok());
+            }
             let event = if which == 0 {
                 LinkEvent::Exited(ExitStatus::Code(64))
             } else {
