@@ -56,6 +56,8 @@ impl Service {
             timeout_s = timeout.as_secs(),
             "draining"
         );
+        // First: who has been told that it stops must not find it ready.
+        self.front.begin_drain(close);
         let at_most = timeout + 2 * LAST_ANSWERS + LAST_TASKS;
         self.notify.stopping(at_most, &format!("draining within {timeout:?}")).await;
         let escalated = self.launcher.clone();
@@ -73,7 +75,6 @@ impl Service {
 
     /// Metrics are served to the end: how a drain went is what one wants to see of it.
     async fn drain(self, deadline: Instant, close: bool) {
-        self.front.begin_drain(close);
         self.launcher.drain(deadline, close).await;
         self.front.end_all().await;
         self.stop_front.cancel();
