@@ -8,6 +8,7 @@
 
 mod batch;
 mod body;
+mod busy_poll;
 mod era;
 mod events;
 mod exchange;
@@ -44,6 +45,7 @@ use mcpvisor_config::Config;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use busy_poll::BusyPoll;
 pub(crate) use measure::count_auth_failure;
 pub(crate) use modern::meta::names_a_version;
 use modern::{Parking, Seal};
@@ -69,6 +71,7 @@ pub struct Front {
     /// For what goes on after its request.
     me: Weak<Front>,
     state: AtomicU8,
+    busy_poll: BusyPoll,
     /// Cancelled when the service begins to drain.
     ending: CancellationToken,
     parking: Parking,
@@ -88,6 +91,7 @@ impl Front {
             rules: ArcSwap::from_pointee(Rules::new(config)),
             sessions: Sessions::start(table, config.session.ttl),
             state: AtomicU8::new(OPEN),
+            busy_poll: BusyPoll::start(config.gateway.busy_poll),
             ending: CancellationToken::new(),
             parking: Parking::start(),
             seal: Seal::new(&config.session.state_key).map(Arc::new),

@@ -5,6 +5,8 @@
 #[path = "common/all.rs"]
 mod common;
 
+use std::time::Duration;
+
 use common::{Client, Service, backend, eventually, exists};
 use serde_json::json;
 
@@ -25,6 +27,20 @@ async fn an_open_stream_keeps_its_server_where_that_is_wanted() {
     assert_eq!(client.pid().await, pid);
     drop(stream);
     eventually("it is evicted without the stream", async || (!exists(pid)).then_some(())).await;
+}
+
+/// A service that looked for more for ever (`gateway.busy_poll`) would use a core for nothing.
+#[tokio::test]
+async fn a_service_that_nobody_asks_sleeps_although_it_was_just_asked() {
+    let config = format!("[gateway]\nbusy_poll = \"10ms\"\n{}", backend("a", &[], ""));
+    let service = Service::start(&config).await;
+    let client = Client::open(&service, "a").await;
+    client.pid().await;
+    let used = async || service.metric("process_cpu_seconds_total").await;
+    let before = used().await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let in_two_seconds = used().await - before;
+    assert!(in_two_seconds < 0.7, "{in_two_seconds} s of a processor");
 }
 
 /// The server of many would be closed although one of them watches.

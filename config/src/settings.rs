@@ -48,6 +48,8 @@ pub struct Gateway {
     pub state_dir: Option<PathBuf>,
     /// Worker threads of the runtime; 0 = chosen from the cores.
     pub workers: usize,
+    /// How long a worker looks for more after traffic before it sleeps; zero = not at all.
+    pub busy_poll: Duration,
     /// Whether a change of the configuration files is put into effect by itself.
     pub reload_on_change: bool,
 }

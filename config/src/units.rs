@@ -5,8 +5,15 @@ use std::time::Duration;
 /// Longer ones are surely a slip, and would overflow a clock.
 const LONGEST: Duration = Duration::from_secs(366 * 86_400);
 
-const DURATION_UNITS: [(&str, u64); 5] =
-    [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+/// In microseconds.
+const DURATION_UNITS: [(&str, u64); 6] = [
+    ("d", 86_400_000_000),
+    ("h", 3_600_000_000),
+    ("m", 60_000_000),
+    ("s", 1_000_000),
+    ("ms", 1_000),
+    ("us", 1),
+];
 const SIZE_UNITS: [(&str, u64); 8] = [
     ("GiB", 1 << 30),
     ("MiB", 1 << 20),
@@ -18,7 +25,7 @@ const SIZE_UNITS: [(&str, u64); 8] = [
     ("B", 1),
 ];
 
-/// Reads `250ms`, `10s`, `1h30m`, `0`. The error says what is wrong.
+/// Reads `50us`, `250ms`, `10s`, `1h30m`, `0`. The error says what is wrong.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let text = text.trim();
     if text == "0" {
@@ -41,13 +48,13 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
             return Err("not a duration: units go from long to short".into());
         }
         smallest_so_far = factor;
-        total = count.checked_mul(factor).and_then(|ms| total.checked_add(ms)).ok_or("longer than a year")?;
+        total = count.checked_mul(factor).and_then(|us| total.checked_add(us)).ok_or("longer than a year")?;
         rest = next;
     }
     if smallest_so_far == u64::MAX {
         return Err("not a duration".into());
     }
-    match Duration::from_millis(total) {
+    match Duration::from_micros(total) {
         long if long > LONGEST => Err("longer than a year".into()),
         duration => Ok(duration),
     }
@@ -72,7 +79,7 @@ pub(crate) fn parse_size(text: &str) -> Result<usize, String> {
 
 /// The shortest text that [`parse_duration`] reads as the same.
 pub(crate) fn write_duration(duration: Duration) -> String {
-    let mut left = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let mut left = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
     if left == 0 {
         return "0s".into();
     }
@@ -117,6 +124,7 @@ mod tests {
             ("0s", 0),
             ("0", 0),
             ("1d", 86_400_000),
+            ("2000us", 2),
         ] {
             assert_eq!(parse_duration(text), Ok(Duration::from_millis(ms)), "{text}");
         }
@@ -157,8 +165,8 @@ mod tests {
 
     #[test]
     fn what_check_prints_reads_back_the_same() {
-        for ms in [0, 1, 250, 1_000, 5_400_000, 86_461_001] {
-            let duration = Duration::from_millis(ms);
+        for us in [0, 50, 1_000, 1_050, 250_000, 1_000_000, 5_400_000_000, 86_461_001_000] {
+            let duration = Duration::from_micros(us);
             assert_eq!(parse_duration(&write_duration(duration)), Ok(duration));
         }
         for bytes in [0, 1, 1_000, 1 << 20, (1 << 20) + 1, 16 << 20] {

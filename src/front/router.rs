@@ -21,6 +21,7 @@ impl Front {
         request: Request<Incoming>,
         peer: SocketAddr,
     ) -> HttpResponse {
+        self.busy_poll.traffic();
         let (parts, body) = request.into_parts();
         let target = Target::of(parts.uri.path());
         let answered = self.answer(&parts, body, target, peer).await;
@@ -29,6 +30,7 @@ impl Front {
         if let Some(origin) = parts.headers.get(header::ORIGIN) {
             allow_origin(&mut response, origin);
         }
+        self.busy_poll.traffic();
         response
     }
 

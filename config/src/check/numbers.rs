@@ -9,6 +9,9 @@ use crate::{Backoff, Config, Limits, Pool, Timeouts};
 /// Each is a thread with its stack.
 const MOST_WORKERS: usize = 1024;
 
+/// Longer is more than waking any core costs.
+const LONGEST_BUSY_POLL: Duration = Duration::from_millis(10);
+
 impl Checks<'_> {
     pub(super) fn numbers(&mut self, config: &Config) {
         let top = KeyPath::default();
@@ -22,6 +25,18 @@ impl Checks<'_> {
                 &KeyPath::of(&["gateway", "workers"]),
                 &[],
                 "more threads than any machine can use",
+                hint,
+            );
+        }
+        if config.gateway.busy_poll > LONGEST_BUSY_POLL {
+            let hint = format!(
+                "at most {}; \"0s\" switches it off",
+                crate::units::write_duration(LONGEST_BUSY_POLL)
+            );
+            self.fault(
+                &KeyPath::of(&["gateway", "busy_poll"]),
+                &[],
+                "so long that a core with a little traffic never sleeps",
                 hint,
             );
         }

@@ -17,6 +17,7 @@ pub(super) fn general(running: &Config, wanted: &Config) -> (Vec<String>, Vec<St
     restart.compare("gateway.admin_listen", &before.admin_listen, &after.admin_listen);
     restart.compare("gateway.state_dir", &before.state_dir, &after.state_dir);
     restart.compare("gateway.workers", &before.workers, &after.workers);
+    settings.compare("gateway.busy_poll", &before.busy_poll, &after.busy_poll);
     settings.compare("gateway.drain_timeout", &before.drain_timeout, &after.drain_timeout);
     settings.compare("gateway.unified", &before.unified, &after.unified);
     settings.compare("gateway.reload_on_change", &before.reload_on_change, &after.reload_on_change);

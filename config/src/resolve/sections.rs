@@ -11,6 +11,7 @@ pub(super) fn gateway(reader: &Reader<'_>) -> Gateway {
         unified: reader.flag("unified"),
         state_dir: Some(reader.text("state_dir")).filter(|path| !path.is_empty()).map(Into::into),
         workers: reader.count("workers"),
+        busy_poll: reader.duration("busy_poll"),
         reload_on_change: reader.flag("reload_on_change"),
     }
 }

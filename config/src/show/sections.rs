@@ -17,6 +17,7 @@ pub(super) fn gateway(config: &Config) -> Table {
     put(&mut table, "unified", gateway.unified);
     put(&mut table, "state_dir", config.secrets.redact(&state_dir));
     put(&mut table, "workers", number(gateway.workers));
+    put(&mut table, "busy_poll", write_duration(gateway.busy_poll));
     put(&mut table, "reload_on_change", gateway.reload_on_change);
     table
 }

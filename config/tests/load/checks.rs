@@ -79,6 +79,7 @@ fn numbers_fit_together() {
         ("[limits]\nmax_sessions = 0", "limits.max_sessions", "must not be zero"),
         ("[pool]\ncleanup_interval = \"0s\"", "pool.cleanup_interval", "must not be zero"),
         ("[gateway]\nworkers = 100000", "gateway.workers", "more threads"),
+        ("[gateway]\nbusy_poll = \"1s\"", "gateway.busy_poll", "never sleeps"),
         ("[session]\nttl = 0", "session.ttl", "must not be zero"),
         ("[backends.a]\ncommand = \"x\"\nbackoff.min = \"1m\"", "backends.a.backoff.min", "longer than max"),
         (

@@ -128,6 +128,7 @@ fn a_secret_that_has_changed_is_found_and_not_told() {
 fn another(section: &str, key: &str, default: &toml_edit::Value) -> String {
     match (section, key) {
         ("gateway", "listen") => "\"127.0.0.1:1\"".into(),
+        ("gateway", "busy_poll") => "\"5ms\"".into(),
         ("gateway", "admin_listen") => "\"127.0.0.1:2\"".into(),
         ("auth", "keys" | "admin_keys") => format!("[{{ id = \"a\", sha256 = \"{}\" }}]", "0".repeat(64)),
         ("auth", "allowed_origins") => "[\"https://a.example\"]".into(),

@@ -12,6 +12,7 @@ fn gate(listen: &str, hosts: &[&str], origins: &[&str]) -> Gate {
         unified: true,
         state_dir: None,
         workers: 0,
+        busy_poll: Duration::ZERO,
         reload_on_change: false,
     };
     let own = |list: &[&str]| list.iter().map(|item| (*item).to_owned()).collect();
