@@ -19,7 +19,7 @@ use crate::timer::Timer;
 
 /// An exit and the end of the stream come together, in any order. After an exit the end of the stream is waited for so long:
 /// answers may still stand in the pipe, and only what has escaped its process group keeps the stream open.
-const END_AFTER_EXIT: Duration = Duration::from_millis(100);
+const END_AFTER_EXIT: Duration = Duration::from_millis(30);
 
 /// After the end of the stream, the exit: its code is the better cause, and on a busy machine a large process takes its time to
 /// die. One that lives on has nothing more to say.
