@@ -80,8 +80,10 @@ async fn a_stream_that_breaks_is_a_fault_that_its_session_survives() {
     let client = Client::open(&service, "o").await;
     client.text("counter", json!({})).await;
     let sleeping = client.call("sleep", json!({ "ms": 60_000 }));
+    let before = server.posts().len();
     let killing = async {
-        service.in_flight(1).await;
+        // Not before the server has it: a request that comes after its stream has ended is refused by the server.
+        eventually("it has the request", async || (server.posts().len() > before).then_some(())).await;
         kill_9(server.pids()[0]);
     };
     let (lost, ()) = tokio::join!(sleeping, killing);
