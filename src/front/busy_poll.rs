@@ -48,7 +48,11 @@ impl BusyPoll {
 
     /// A request has come, or an answer is about to leave.
     pub(super) fn traffic(&self) {
-        self.attention.seen();
+        let attention = &self.attention;
+        attention.traffic.store(true, Relaxed);
+        if attention.asleep.load(Relaxed) && attention.asleep.swap(false, Relaxed) {
+            attention.wake.notify_one();
+        }
     }
 }
 
@@ -59,13 +63,6 @@ impl Drop for BusyPoll {
 }
 
 impl Attention {
-    fn seen(&self) {
-        self.traffic.store(true, Relaxed);
-        if self.asleep.load(Relaxed) && self.asleep.swap(false, Relaxed) {
-            self.wake.notify_one();
-        }
-    }
-
     async fn watch(self: Arc<Self>) {
         loop {
             self.wake.notified().await;
