@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 pub use sifting::Dropped;
 pub(crate) use sifting::sifted;
 
-const KEYWORD: &[u8] = b"x-mcp-header";
+const KEYWORD: &[u8] = annotation::KEYWORD.as_bytes();
 
 /// One argument that a header repeats.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
-const KEYWORD: &str = "x-mcp-header";
+pub(super) const KEYWORD: &str = "x-mcp-header";
 /// What a header can repeat. `null` may stand beside: then there is no header.
 const PRIMITIVE: [&str; 3] = ["integer", "string", "boolean"];
 
