@@ -1,7 +1,6 @@
 //! What is said, and the check of what comes back.
 
 use std::borrow::Cow;
-use std::fmt::Write;
 
 use anyhow::{Context, ensure};
 use serde::Deserialize;
@@ -53,16 +52,7 @@ pub(crate) fn initialize() -> String {
     )
 }
 
-/// Writes a call of the echo tool over `into`. Each has a text of its own, so that no answer can be mistaken.
-pub(crate) fn call(into: &mut String, id: u64) {
-    into.clear();
-    let _ = write!(
-        into,
-        r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"echo","arguments":{{"message":"message {id}"}}}}}}"#
-    );
-}
-
-/// Checks that `answer` is the right one to [`call`].
+/// Checks that `answer` is the one to a call of that id, and repeats the text that has the id in it.
 pub(crate) fn check(answer: &[u8], id: u64) -> anyhow::Result<()> {
     let shown = || format!("call {id} was answered: {}", String::from_utf8_lossy(answer));
     let parsed: Answer<'_> = serde_json::from_slice(answer).with_context(shown)?;
@@ -71,14 +61,6 @@ pub(crate) fn check(answer: &[u8], id: u64) -> anyhow::Result<()> {
     let text = content.first().and_then(|content| content.text.strip_prefix("message "));
     ensure!(text.and_then(|number| number.parse().ok()) == Some(id), "{}", shown());
     Ok(())
-}
-
-/// The id of an answer to [`call`], whichever call it was; it is checked as well.
-pub(crate) fn check_any(answer: &[u8]) -> anyhow::Result<u64> {
-    let parsed: Answer<'_> = serde_json::from_slice(answer)?;
-    let id = parsed.id.context("an answer without an id")?;
-    check(answer, id)?;
-    Ok(id)
 }
 
 /// The code of an error answer.

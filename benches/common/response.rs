@@ -21,6 +21,20 @@ pub(crate) struct Response {
     complete: bool,
     /// When the whole answer was there: before the end of the response, if that is a stream.
     answered: Option<(Instant, Range<usize>)>,
+    /// So many messages of a stream come before the answer.
+    before: usize,
+    events: Events,
+}
+
+/// Messages of a stream, found as they come.
+#[derive(Default)]
+struct Events {
+    /// Whole messages so far.
+    whole: usize,
+    /// Where the one that is not whole begins, if it has begun.
+    begun: Option<usize>,
+    /// Up to here there is nothing new.
+    looked: usize,
 }
 
 struct Head {
@@ -42,6 +56,12 @@ impl Response {
         self.raw.clear();
         self.body.clear();
         (self.done, self.head, self.complete, self.answered) = (0, None, false, None);
+        self.events = Events::default();
+    }
+
+    /// So many messages come before the answer, if responses are streams.
+    pub(crate) fn expect_before(&mut self, messages: usize) {
+        self.before = messages;
     }
 
     /// Where to read into; [`Response::advance`] must follow.
@@ -68,7 +88,7 @@ impl Response {
         }
         if self.answered.is_none() {
             let answer = if self.streams() {
-                event_with_answer(&self.body)
+                self.events.find(self.before, &self.body)
             } else {
                 self.complete.then_some(0..self.body.len())
             };
@@ -156,10 +176,34 @@ impl Head {
     }
 }
 
-/// Where in an event stream the first data that is a JSON object stands: neither server measured breaks lines in it,
-/// and no other message precedes it. Events that only open the stream have no data.
-fn event_with_answer(stream: &[u8]) -> Option<Range<usize>> {
-    let start = memmem::find(stream, EVENT_DATA)? + EVENT_DATA.len() - 1;
-    let length = memchr::memchr(b'\n', &stream[start..])?;
-    Some(start..start + length)
+impl Events {
+    /// Where the message after so many stands, once it is whole: a line of data that is a JSON object. None of the servers
+    /// measured breaks lines in it. Events that only open the stream have no data.
+    fn find(&mut self, before: usize, stream: &[u8]) -> Option<Range<usize>> {
+        loop {
+            let start = match self.begun {
+                Some(start) => start,
+                None => {
+                    let Some(at) = memmem::find(&stream[self.looked..], EVENT_DATA) else {
+                        // It may have come in part.
+                        self.looked = self.looked.max(stream.len().saturating_sub(EVENT_DATA.len()));
+                        return None;
+                    };
+                    let start = self.looked + at + EVENT_DATA.len() - 1;
+                    (self.begun, self.looked) = (Some(start), start);
+                    start
+                }
+            };
+            let Some(length) = memchr::memchr(b'\n', &stream[self.looked..]) else {
+                self.looked = stream.len();
+                return None;
+            };
+            let end = self.looked + length;
+            (self.begun, self.looked) = (None, end);
+            self.whole += 1;
+            if self.whole > before {
+                return Some(start..end);
+            }
+        }
+    }
 }

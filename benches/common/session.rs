@@ -8,6 +8,10 @@ use anyhow::{Context, ensure};
 
 use super::http::{Connection, Target};
 use super::message;
+use super::tool::{Era, MODERN_VERSION, Tool};
+
+/// Names the session of a modern client, where mcpvisor is configured with `session.header`.
+pub(crate) const SESSION_HEADER: &str = "X-Bench-Session";
 
 const POST: &str = "Content-Type: application/json\r\nAccept: application/json, text/event-stream\r\n";
 
@@ -19,6 +23,8 @@ pub(crate) struct Session {
     head: Arc<[u8]>,
     pub(crate) id: Arc<str>,
     calls: Arc<AtomicU64>,
+    tool: Tool,
+    era: Era,
 }
 
 /// One connection that calls, one call at a time.
@@ -30,8 +36,13 @@ pub(crate) struct Caller {
 
 /// How a call ended.
 pub(crate) enum Called {
-    /// With the right answer, after this long.
-    Answered(Duration),
+    /// With the right answer.
+    Answered {
+        /// When the call went out.
+        sent: Instant,
+        /// When the whole answer was there.
+        at: Instant,
+    },
     /// With an error of this code.
     Error(i64),
 }
@@ -50,7 +61,26 @@ impl Session {
             "notifications/initialized was answered with {}",
             response.status()
         );
-        Ok(Self { target: target.clone(), head, id, calls: Arc::default() })
+        let (calls, tool, era) = (Arc::default(), Tool::Echo, Era::Legacy);
+        Ok(Self { target: target.clone(), head, id, calls, tool, era })
+    }
+
+    /// What a client of the modern era has instead: nothing that is opened, but a name in each request.
+    pub(crate) fn named(target: &Target, name: &str, tool: Tool) -> Self {
+        let headers = format!(
+            "{POST}Mcp-Protocol-Version: {MODERN_VERSION}\r\nMcp-Method: tools/call\r\nMcp-Name: {}\r\n\
+             {SESSION_HEADER}: {name}\r\n",
+            tool.name()
+        );
+        let head = target.head("POST", &headers).into();
+        let (calls, era) = (Arc::default(), Era::Modern);
+        Self { target: target.clone(), head, id: name.into(), calls, tool, era }
+    }
+
+    /// The same, calling another tool.
+    pub(crate) fn calling(mut self, tool: Tool) -> Self {
+        self.tool = tool;
+        self
     }
 
     /// Several at a time, as fast as the server makes them.
@@ -69,7 +99,8 @@ impl Session {
     }
 
     pub(crate) async fn caller(&self) -> anyhow::Result<Caller> {
-        let connection = self.target.connect().await?;
+        let mut connection = self.target.connect().await?;
+        connection.response.expect_before(self.tool.messages_before());
         Ok(Caller { session: self.clone(), connection, call: String::new() })
     }
 
@@ -78,7 +109,11 @@ impl Session {
         self.calls.fetch_add(1, Relaxed) + 1
     }
 
+    /// A modern client has nothing to close.
     pub(crate) async fn close(&self) -> anyhow::Result<()> {
+        if self.era == Era::Modern {
+            return Ok(());
+        }
         let headers =
             format!("Mcp-Session-Id: {}\r\nMcp-Protocol-Version: {}\r\n", self.id, message::VERSION);
         let mut connection = self.target.connect().await?;
@@ -99,8 +134,14 @@ impl Caller {
 
     /// One call, whose answer must be right; how long that took.
     pub(crate) async fn call(&mut self) -> anyhow::Result<Duration> {
+        let (sent, at) = self.answered().await?;
+        Ok(at - sent)
+    }
+
+    /// The same; when the call went out, and when its answer was there.
+    pub(crate) async fn answered(&mut self) -> anyhow::Result<(Instant, Instant)> {
         match self.attempt().await? {
-            Called::Answered(took) => Ok(took),
+            Called::Answered { sent, at } => Ok((sent, at)),
             Called::Error(_) => {
                 anyhow::bail!("a call failed: {}", String::from_utf8_lossy(self.connection.response.body()))
             }
@@ -109,17 +150,22 @@ impl Caller {
 
     /// One call that may end with a JSON-RPC error. Anything else but the right answer fails.
     pub(crate) async fn attempt(&mut self) -> anyhow::Result<Called> {
-        let id = self.session.next_id();
-        message::call(&mut self.call, id);
+        let (id, Session { tool, era, .. }) = (self.session.next_id(), &self.session);
+        tool.write_call(*era, &mut self.call, id);
         let sent = Instant::now();
         let response = self.connection.exchange(&self.session.head, &self.call).await?;
         let (answer, at) = response.answer()?;
+        // Looked for where an error would stand: an answer may be long.
+        let begin = &answer[..answer.len().min(256)];
         if let Some(code) =
-            memchr::memmem::find(answer, br#""error""#).and_then(|_| message::error_code(answer))
+            memchr::memmem::find(begin, br#""error""#).and_then(|_| message::error_code(answer))
         {
             return Ok(Called::Error(code));
         }
-        message::check(answer, id)?;
-        Ok(Called::Answered(at - sent))
+        tool.check(answer, id)?;
+        tool.check_before(response.body(), id)?;
+        let answers = response.answers();
+        ensure!(answers == tool.messages_before() + 1, "{answers} messages to one call");
+        Ok(Called::Answered { sent, at })
     }
 }

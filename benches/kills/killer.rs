@@ -7,7 +7,7 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 
 use crate::common::dice::Dice;
-use crate::pace::Moments;
+use crate::common::pace::Moments;
 use crate::user::Kill;
 
 /// Default of `pool.max_error_count`: one more would stop the connection, and that is not measured here.

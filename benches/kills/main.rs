@@ -15,7 +15,6 @@ mod history;
 mod killer;
 mod options;
 mod outcome;
-mod pace;
 mod report;
 mod run;
 mod sampler;

@@ -14,10 +14,10 @@ use tokio::time::{sleep, timeout};
 
 use crate::common::http::Target;
 use crate::common::message::{self, Said};
+use crate::common::pace::Moments;
 use crate::common::server::as_pid;
 use crate::common::session::{Caller, Session};
 use crate::history::{Death, History, Outcome, Request};
-use crate::pace::Moments;
 use crate::variant::{Kind, process_in};
 
 /// Between two calls.

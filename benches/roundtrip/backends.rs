@@ -2,18 +2,39 @@
 
 use crate::common::binaries::Binaries;
 use crate::common::gateway::Gateway;
+use crate::common::session::SESSION_HEADER;
+use crate::common::tool::Era;
 use crate::options::Options;
 
 /// The backend of the round trips: all defaults.
 pub(crate) const ECHO: &str = "echo";
+/// The same server, speaking 2026-07-28.
+pub(crate) const MODERN: &str = "modern";
 /// The same server, whose calls are never repeated by the gateway: a kill in a call is seen as an error.
 pub(crate) const FRAGILE: &str = "fragile";
 
-pub(crate) async fn start(options: &Options, binaries: &Binaries) -> anyhow::Result<Gateway> {
+/// What is served of that era.
+pub(crate) fn of(era: Era) -> &'static str {
+    match era {
+        Era::Legacy => ECHO,
+        Era::Modern => MODERN,
+    }
+}
+
+/// With these settings besides those of the options.
+pub(crate) async fn start(
+    options: &Options,
+    binaries: &Binaries,
+    settings: &[&str],
+) -> anyhow::Result<Gateway> {
     let fixture = &binaries.fixture;
     let backends = format!(
-        "[backends.{ECHO}]\ncommand = {fixture:?}\nargs = [\"echo\"]\n\
+        "[session]\nheader = \"{SESSION_HEADER}\"\n\
+         [backends.{ECHO}]\ncommand = {fixture:?}\nargs = [\"echo\"]\n\
+         [backends.{MODERN}]\ncommand = {fixture:?}\nargs = [\"echo\", \"--modern\"]\n\
          [backends.{FRAGILE}]\ncommand = {fixture:?}\nargs = [\"echo\"]\nretry = \"never\"\n"
     );
-    Gateway::start(binaries, &backends, &options.set).await
+    let settings: Vec<String> =
+        settings.iter().map(|setting| (*setting).to_owned()).chain(options.set.iter().cloned()).collect();
+    Gateway::start(binaries, &backends, &settings).await
 }

@@ -3,6 +3,7 @@
 //! Many sessions call now and then. One child after the other is killed in the middle of a call: it is stopped
 //! first, so that the call is certain to be with it, and SIGKILL then ends it as it ends any process.
 
+use std::fmt;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
@@ -62,7 +63,7 @@ struct Order {
 }
 
 pub(crate) async fn measure(options: &Options, binaries: &Binaries) -> anyhow::Result<Crash> {
-    let gateway = backends::start(options, binaries).await?;
+    let gateway = backends::start(options, binaries, &[]).await?;
     let target = Target::parse(&gateway.url(backends::FRAGILE))?;
     let sessions = Session::open_all(&target, options.kills()).await?;
     let mut users = JoinSet::new();
@@ -136,17 +137,33 @@ async fn kill(caller: &mut Caller, pid: u32) -> anyhow::Result<Killed> {
         match timeout(GIVE_UP, call).await.context("the lost call was never answered")?? {
             Called::Error(LOST) => (killed, killed.elapsed()),
             Called::Error(code) => bail!("the lost call was answered with {code} instead of {LOST}"),
-            Called::Answered(_) => bail!("the call was answered though its process was killed"),
+            Called::Answered { .. } => bail!("the call was answered though its process was killed"),
         }
     };
     let (killed, error) = killed;
     let mut refused = 0;
     while killed.elapsed() < GIVE_UP {
         match caller.attempt().await? {
-            Called::Answered(_) => return Ok(Killed { error, next_answer: killed.elapsed(), refused }),
+            Called::Answered { .. } => return Ok(Killed { error, next_answer: killed.elapsed(), refused }),
             Called::Error(_) => refused += 1,
         }
         sleep(Duration::from_millis(5)).await;
     }
     bail!("no answer within {GIVE_UP:?} after the kill")
+}
+
+impl fmt::Display for Crash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let title = format!("kill -9 in a call, {} sessions in use", self.sessions);
+        writeln!(f, "{title:<46} count   p50 ms   p99 ms   max ms")?;
+        for (name, Spread { count, p50, p99, max, .. }) in [
+            ("from the kill to the error of that call", &self.error_ms),
+            ("from the kill to the next right answer", &self.next_answer_ms),
+            ("calls of all sessions before the kills", &self.others_before_ms),
+            ("calls of the other sessions meanwhile", &self.others_during_ms),
+        ] {
+            writeln!(f, "  {name:<44} {count:>5}  {p50:>7.2}  {p99:>7.2}  {max:>7.2}")?;
+        }
+        Ok(())
+    }
 }

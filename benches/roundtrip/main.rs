@@ -1,20 +1,25 @@
-//! A `tools/call` round trip through mcpvisor beside its floors, measured in one run.
+//! What calls through mcpvisor cost, beside their floors, measured in one run.
 //!
 //! ```text
-//! pipe      the backend, spoken to directly over its standard input and output: the limit
-//! floor     rmcp's own Streamable HTTP server with the same tool in process: F, the unit of the ratios
-//! mcpvisor  the release binary with its defaults, the same backend behind it as a child process
+//! pipe       the backend, spoken to directly over its standard input and output: the limit
+//! bare       a hyper handler that answers itself: the least that HTTP costs
+//! floor      rmcp's own Streamable HTTP server with the same tools in process: F, the unit of the ratios
+//! mcpvisor   the release binary with its defaults, the same backend behind it as a child process
+//! workers-2  the same with two worker threads
 //! ```
-//! Everything runs on loopback, with one client that is the same for both HTTP servers. The contestants take
+//! Everything runs on loopback, with one client that is the same for all HTTP servers. The contestants take
 //! turns within each round, so that a noisy machine is noisy for all of them. `docs/performance.md` has results.
 
 mod backends;
+mod calls;
 #[path = "../common/all.rs"]
 mod common;
 mod contestant;
 mod crash;
 mod figures;
+mod goals;
 mod load;
+mod memory;
 mod one_core;
 mod options;
 mod pipe;
@@ -24,6 +29,7 @@ mod scenario;
 use anyhow::Context;
 use clap::Parser;
 
+use calls::Calls;
 use common::binaries::Binaries;
 use contestant::Contestant;
 use options::Options;
@@ -44,27 +50,37 @@ fn main() -> anyhow::Result<()> {
 
 async fn measure(options: &Options, binaries: &Binaries) -> anyhow::Result<Report> {
     let mut report = Report::begin(options);
-    let scenarios: Vec<_> =
-        scenario::ROUND_TRIPS.iter().filter(|scenario| options.wants(scenario.name)).collect();
-    if !scenarios.is_empty() {
-        let mut contestants = Contestant::start(options, binaries).await?;
-        for round in 1..=options.rounds() {
-            eprintln!("round {round} of {}", options.rounds());
-            // Whoever is measured first may find a cooler processor: the order turns from round to round.
-            contestants.rotate_left(1);
-            for scenario in &scenarios {
-                for contestant in &contestants {
-                    let figures = contestant.measure(scenario, options).await;
-                    let figures =
-                        figures.with_context(|| format!("{} at {}", contestant.name, scenario.name))?;
-                    report.add(scenario.name, &contestant.name, figures);
-                }
-            }
-        }
+    round_trips(options, binaries, &mut report.round_trips).await?;
+    let wants = |scenario| options.wants(scenario, scenario);
+    if wants(scenario::MEMORY) {
+        eprintln!("memory");
+        report.memory.push(memory::stdio(options, binaries).await.context("memory, stdio")?);
+        report.memory.push(memory::http(options, binaries).await.context("memory, http")?);
     }
-    if options.wants(scenario::CRASH) {
+    if wants(scenario::CRASH) {
         eprintln!("kills");
         report.crash = Some(crash::measure(options, binaries).await.context(scenario::CRASH)?);
     }
     Ok(report.finish())
+}
+
+async fn round_trips(options: &Options, binaries: &Binaries, calls: &mut Calls) -> anyhow::Result<()> {
+    let scenarios = options.round_trips();
+    if scenarios.is_empty() {
+        return Ok(());
+    }
+    let mut contestants = Contestant::start(options, &scenarios, binaries).await?;
+    for round in 1..=options.rounds() {
+        eprintln!("round {round} of {}", options.rounds());
+        // Whoever is measured first may find a cooler processor: the order turns from round to round.
+        contestants.rotate_left(1);
+        for scenario in &scenarios {
+            for contestant in contestants.iter().filter(|contestant| contestant.takes_part(scenario)) {
+                let figures = contestant.measure(scenario, options).await;
+                let figures = figures.with_context(|| format!("{} at {}", contestant.name, scenario.name))?;
+                calls.add(scenario.name, &contestant.name, figures);
+            }
+        }
+    }
+    Ok(())
 }

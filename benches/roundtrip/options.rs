@@ -4,37 +4,49 @@ use std::time::Duration;
 
 use clap::Parser;
 
-/// Measures a tools/call round trip through mcpvisor beside rmcp's own server and the backend's raw pipe.
+use crate::scenario::{self, RoundTrip};
+
+/// Measures calls through mcpvisor beside their floors, and judges what mcpvisor promises of its speed.
 #[derive(Debug, Parser)]
-#[command(name = "benches/run")]
+#[command(name = "benches/run", after_help = scenario::names())]
 pub(crate) struct Options {
-    /// Rounds; the table shows medians over them
+    /// Rounds; the tables show medians over them
     #[arg(long, default_value_t = 5)]
     rounds: usize,
     /// Seconds measured per scenario, contestant and round
-    #[arg(long, default_value_t = 1.2)]
+    #[arg(long, default_value_t = 1.0)]
     seconds: f64,
     /// Seconds of warm-up before each
     #[arg(long, default_value_t = 0.3)]
     warm_up: f64,
-    /// Only these scenarios: sessions-1, one-core, sessions-32, concurrent-32, crash
-    #[arg(long, value_name = "SCENARIO")]
+    /// Only these scenarios, or groups of them: see below
+    #[arg(long, value_name = "SCENARIO", value_delimiter = ',', value_parser = known)]
     only: Vec<String>,
-    /// Only these contestants: pipe, floor, mcpvisor
-    #[arg(long, value_name = "CONTESTANT")]
+    /// Only these contestants of the round trips: pipe, bare, floor, mcpvisor, workers-2
+    #[arg(long, value_name = "CONTESTANT", value_delimiter = ',')]
     contestant: Vec<String>,
-    /// One more contestant: a running server with the same echo tool, at an http:// URL, and its process id
+    /// One more contestant: a running server with the same tools, at an http:// URL, and its process id
     #[arg(long, value_name = "NAME=URL[,PID]")]
     also: Vec<String>,
-    /// One setting of mcpvisor, beside its defaults, such as gateway.workers=2
+    /// One setting of mcpvisor, beside its defaults, such as pool.idle_timeout=1m
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
     /// Sessions of the crash scenario, each of which is killed once
     #[arg(long, default_value_t = 20)]
     kills: usize,
+    /// Idle sessions whose memory is measured, each with a process of its own
+    #[arg(long, value_name = "COUNT", value_delimiter = ',', default_values_t = [100, 500, 1000])]
+    idle: Vec<usize>,
+    /// The same over HTTP: their backends are in one process
+    #[arg(long, value_name = "COUNT", value_delimiter = ',', default_values_t = [1000, 10_000])]
+    idle_http: Vec<usize>,
     /// Given by `cargo bench`. Without it this is a test of the harness: one short round.
     #[arg(long, hide = true)]
     bench: bool,
+}
+
+fn known(name: &str) -> Result<String, String> {
+    if scenario::is_known(name) { Ok(name.to_owned()) } else { Err(scenario::names()) }
 }
 
 impl Options {
@@ -59,8 +71,31 @@ impl Options {
         if self.bench { self.kills.clamp(1, 1000) } else { 2 }
     }
 
-    pub(crate) fn wants(&self, scenario: &str) -> bool {
-        self.only.is_empty() || self.only.iter().any(|only| only == scenario)
+    /// In ascending order.
+    pub(crate) fn idle(&self) -> Vec<usize> {
+        self.steps(&self.idle)
+    }
+
+    /// In ascending order.
+    pub(crate) fn idle_http(&self) -> Vec<usize> {
+        self.steps(&self.idle_http)
+    }
+
+    fn steps(&self, wanted: &[usize]) -> Vec<usize> {
+        let mut steps = if self.bench { wanted.to_vec() } else { vec![2, 4] };
+        steps.sort_unstable();
+        steps
+    }
+
+    /// Whether that scenario, or its group, is wanted.
+    pub(crate) fn wants(&self, scenario: &str, group: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| only == scenario || only == group)
+    }
+
+    /// The round trips that are wanted.
+    pub(crate) fn round_trips(&self) -> Vec<&'static RoundTrip> {
+        let wanted = |scenario: &&RoundTrip| self.wants(scenario.name, scenario.group);
+        scenario::ROUND_TRIPS.iter().filter(wanted).collect()
     }
 
     pub(crate) fn admits(&self, contestant: &str) -> bool {

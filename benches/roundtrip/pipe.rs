@@ -10,6 +10,7 @@ use anyhow::{Context, anyhow, ensure};
 
 use crate::common::message;
 use crate::common::server::Server;
+use crate::common::tool::{Era, Tool};
 use crate::figures::Figures;
 use crate::options::Options;
 use crate::scenario::RoundTrip;
@@ -19,6 +20,7 @@ struct Pipe {
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
     line: Vec<u8>,
+    before: Vec<u8>,
     call: String,
     // Dropped after its input: that alone ends it.
     server: Server,
@@ -30,14 +32,16 @@ pub(crate) fn measure(fixture: &Path, scenario: &RoundTrip, options: &Options) -
         (0..scenario.sessions).map(|_| Pipe::open(fixture)).collect::<anyhow::Result<_>>()?;
     let from = Instant::now() + options.warm_up();
     let until = from + options.measured();
-    let window = scenario.callers;
-    let running: Vec<_> =
-        pipes.into_iter().map(|mut pipe| thread::spawn(move || pipe.run(window, from, until))).collect();
+    let (window, tool) = (scenario.callers, scenario.tool);
+    let running: Vec<_> = pipes
+        .into_iter()
+        .map(|mut pipe| thread::spawn(move || pipe.run(tool, window, from, until)))
+        .collect();
     let mut latencies = Vec::new();
     for thread in running {
         latencies.append(&mut thread.join().map_err(|_| anyhow!("a thread panicked"))??);
     }
-    Ok(Figures::of(latencies, options.measured(), None))
+    Ok(Figures::of(latencies, options.measured(), None, None))
 }
 
 impl Pipe {
@@ -46,38 +50,52 @@ impl Pipe {
         let mut server = Server::start(command.arg("echo").stdin(Stdio::piped()).stdout(Stdio::piped()))?;
         let input = server.child().stdin.take();
         let output = BufReader::new(server.child().stdout.take().context("no standard output")?);
-        let mut pipe = Self { input, output, line: Vec::new(), call: String::new(), server };
+        let (line, before, call) = Default::default();
+        let mut pipe = Self { input, output, line, before, call, server };
         pipe.send(&message::initialize())?;
         pipe.receive()?;
         pipe.send(message::INITIALIZED)?;
         Ok(pipe)
     }
 
-    fn run(&mut self, window: usize, from: Instant, until: Instant) -> anyhow::Result<Vec<Duration>> {
+    fn run(
+        &mut self,
+        tool: Tool,
+        window: usize,
+        from: Instant,
+        until: Instant,
+    ) -> anyhow::Result<Vec<Duration>> {
         let mut latencies = Vec::with_capacity(1 << 15);
         let mut sent = vec![Instant::now(); window];
         let mut next = 0;
         for _ in 0..window {
-            self.send_call(&mut next, &mut sent)?;
+            self.send_call(tool, &mut next, &mut sent)?;
         }
-        loop {
+        // The backend has one thread: it answers in order.
+        for id in 0.. {
+            self.before.clear();
+            for _ in 0..tool.messages_before() {
+                self.receive()?;
+                self.before.extend_from_slice(&self.line);
+            }
             self.receive()?;
             let now = Instant::now();
-            let id = message::check_any(&self.line)?;
-            ensure!(id < next && next - id <= window as u64, "answer {id} to a call that is not in flight");
+            tool.check(&self.line, id)?;
+            tool.check_before(&self.before, id)?;
             if now >= until {
-                return Ok(latencies);
+                break;
             }
             if now >= from {
                 latencies.push(now - sent[id as usize % window]);
             }
-            self.send_call(&mut next, &mut sent)?;
+            self.send_call(tool, &mut next, &mut sent)?;
         }
+        Ok(latencies)
     }
 
-    fn send_call(&mut self, next: &mut u64, sent: &mut [Instant]) -> anyhow::Result<()> {
+    fn send_call(&mut self, tool: Tool, next: &mut u64, sent: &mut [Instant]) -> anyhow::Result<()> {
         let mut call = std::mem::take(&mut self.call);
-        message::call(&mut call, *next);
+        tool.write_call(Era::Legacy, &mut call, *next);
         let slot = *next as usize % sent.len();
         sent[slot] = Instant::now();
         *next += 1;
