@@ -5,6 +5,7 @@
 #
 # It listens on 0.0.0.0:8080, for which the configuration must have auth.keys (or auth.allow_unauthenticated). Not run yet.
 FROM rust:1.95-slim-bookworm AS build
+RUN apt-get update && apt-get install --yes --no-install-recommends make && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
 # The compiler of the image, not the one that rust-toolchain.toml would fetch.

@@ -2,6 +2,9 @@
 //!
 //! Every command is one function; what it returns is the exit code (`app::Failure`).
 
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod allocator;
+
 use std::process::ExitCode;
 
 use mcpvisor::cli::{self, Command};

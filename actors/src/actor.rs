@@ -69,7 +69,8 @@ pub trait Actor: Sized + Send + Sync + 'static {
         args: Self::Arguments,
     ) -> impl Future<Output = Spawned<Self::Msg>> + Send {
         async {
-            Ok(wrapped::<Self>(<Measured<Self> as ractor::Actor>::spawn(name, Measured(actor), args).await?))
+            let spawned = <Measured<Self> as ractor::Actor>::spawn(name, Measured(actor), args);
+            Ok(wrapped::<Self>(Box::pin(spawned).await?))
         }
     }
 
@@ -83,7 +84,8 @@ pub trait Actor: Sized + Send + Sync + 'static {
         async move {
             let spawned =
                 <Measured<Self> as ractor::Actor>::spawn_linked(name, Measured(actor), args, parent);
-            Ok(wrapped::<Self>(spawned.await?))
+            // Apart: whoever starts others would else have the room for it in his own future, for as long as he lives.
+            Ok(wrapped::<Self>(Box::pin(spawned).await?))
         }
     }
 }

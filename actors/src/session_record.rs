@@ -51,7 +51,7 @@ pub struct SessionRecord {
 impl SessionRecord {
     /// A new session of `principal` whose client sent `initialize`.
     pub fn new(principal: impl Into<String>, initialize: Bytes) -> Self {
-        Self { principal: principal.into(), initialize, ..Self::default() }
+        Self { principal: principal.into(), initialize: on_its_own(&initialize), ..Self::default() }
     }
 
     /// The same, for a backend that is spoken to in `era`.
@@ -77,7 +77,7 @@ impl SessionRecord {
     /// Takes note of the first answer to `initialize`; later ones change nothing.
     pub(crate) fn first_answer(&mut self, answer: &Bytes) {
         if self.first_result.is_empty() {
-            self.first_result = answer.clone();
+            self.first_result = on_its_own(answer);
             self.stage = self.stage.max(Stage::Answered);
         }
     }
@@ -102,6 +102,11 @@ impl SessionRecord {
     pub fn concerns(method: &str) -> bool {
         matches!(method, "logging/setLevel" | "resources/subscribe" | "resources/unsubscribe")
     }
+}
+
+/// The bytes alone. A message is a slice of the buffer it was read into, which would be kept with it as long as the session lasts.
+fn on_its_own(bytes: &Bytes) -> Bytes {
+    Bytes::copy_from_slice(bytes)
 }
 
 /// `result.protocolVersion` of an answer to `initialize`.

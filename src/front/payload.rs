@@ -50,7 +50,7 @@ where
     whole.extend_from_slice(&first);
     while let Some(piece) = next(&mut body).await? {
         if whole.len() + piece.len() > limit {
-            discard(body).await;
+            Box::pin(discard(body)).await;
             return Err(Unreadable::TooLong);
         }
         whole.extend_from_slice(&piece);

@@ -31,13 +31,13 @@ where
 {
     let bytes = read(&inbound, body, true).await?;
     if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
-        return batch::batch(inbound, &bytes).await;
+        return Box::pin(batch::batch(inbound, &bytes)).await;
     }
     let message = Envelope::parse(bytes).map_err(|error| unparsable(&error))?;
     let message = traces::adopt(inbound.headers, message);
     match era::choose(inbound.headers, &message) {
         Era::Legacy => legacy(inbound, message).await,
-        Era::Modern => modern::post(&inbound, message).await,
+        Era::Modern => Box::pin(modern::post(&inbound, message)).await,
     }
 }
 
@@ -54,7 +54,7 @@ async fn legacy(inbound: Inbound<'_>, message: Envelope) -> Result<HttpResponse,
     let id = client_id(&message).map_err(|error| Rejection::invalid(None, &error.to_string()))?;
     inbound.check_draining(Some(id))?;
     if message.method() == Some("initialize") {
-        return initialize(inbound, message).await;
+        return Box::pin(initialize(inbound, message)).await;
     }
     let session = inbound.session(Some(id))?;
     exchange::one(&session, message, media::prefers_stream(inbound.headers)).await
@@ -73,7 +73,7 @@ where
     if payload::announces_more_than(headers, limit) {
         // A client that asks before it sends has not sent anything.
         if !expects_continue(headers) {
-            payload::discard(body).await;
+            Box::pin(payload::discard(body)).await;
         }
         return Err(unreadable(Unreadable::TooLong, limit));
     }

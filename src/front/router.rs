@@ -51,15 +51,15 @@ impl Front {
         let reads = matches!(parts.method, Method::GET | Method::HEAD);
         match target {
             Target::Backend(name) => self.backend(parts, body, name).await,
-            Target::Sse(name) if parts.method == Method::GET => sse::get(self.inbound(parts, name)?).await,
+            Target::Sse(name) if parts.method == Method::GET => Box::pin(sse::get(self.inbound(parts, name)?)).await,
             Target::SseMessage(name) if parts.method == Method::POST => {
-                sse::post(self.inbound(parts, name)?, parts.uri.query(), body).await
+                Box::pin(sse::post(self.inbound(parts, name)?, parts.uri.query(), body)).await
             }
-            Target::Unified => self.several(parts, body, target, unified::ALL).await,
-            Target::Group(name) => self.several(parts, body, target, &unified::group(name)).await,
-            Target::Health if reads => Ok(health::health(self).await),
-            Target::Live if reads => Ok(health::live(self).await),
-            Target::Ready if reads => Ok(health::ready(self).await),
+            Target::Unified => Box::pin(self.several(parts, body, target, unified::ALL)).await,
+            Target::Group(name) => Box::pin(self.several(parts, body, target, &unified::group(name))).await,
+            Target::Health if reads => Ok(Box::pin(health::health(self)).await),
+            Target::Live if reads => Ok(Box::pin(health::live(self)).await),
+            Target::Ready if reads => Ok(Box::pin(health::ready(self)).await),
             Target::Close if parts.method == Method::POST => health::close(self, &parts.headers, peer),
             Target::Nothing => Ok(nothing_here()),
             _ => Err(wrong_method(target)),
@@ -142,7 +142,7 @@ async fn serve(
     match *method {
         Method::GET | Method::DELETE if without_sessions => Err(no_session_to_use()),
         Method::POST => post::post(inbound, body).await,
-        Method::GET => feed::get(inbound).await,
+        Method::GET => Box::pin(feed::get(inbound)).await,
         Method::DELETE => feed::delete(&inbound),
         _ => Err(wrong_method(target)),
     }
