@@ -24,12 +24,14 @@ use axum::extract::State;
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, middleware};
+use hyper_util::service::TowerToHyperService;
 use mcpvisor_actors::Launcher;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::reload::Reloads;
+use crate::listen::Listening;
 use crate::telemetry::log::LogLevel;
 use crate::telemetry::recorder::Metrics;
 pub use access::AccessRules;
@@ -74,7 +76,7 @@ impl Admin {
 
     /// Serves `listener` until the end; requests in flight then still get their answers.
     pub async fn serve(self, listener: TcpListener) {
-        let stop = self.stop.clone();
+        let (stop, launcher) = (self.stop.clone(), self.launcher.clone());
         let access = self.access.clone();
         let metrics = self.metrics.clone();
         let router = routes::router()
@@ -82,13 +84,11 @@ impl Admin {
             .method_not_allowed_fallback(wrong_method)
             .layer(middleware::from_fn_with_state(access, access::check))
             .with_state(Arc::new(self));
-        let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned());
+        // The last file descriptors are for those who want to know why there are no more.
+        let listening = Listening { spares_descriptors: false, http: move || launcher.config().http };
+        let service = |_| TowerToHyperService::new(router.clone());
         tokio::select! {
-            served = served => {
-                if let Err(error) = served {
-                    tracing::error!(%error, "the admin listener failed");
-                }
-            }
+            () = listening.serve(listener, stop, service) => {}
             () = keep_up(metrics) => {}
         }
     }

@@ -18,7 +18,6 @@ pub(crate) mod gate;
 mod health;
 mod inbound;
 mod initialize;
-mod listener;
 mod measure;
 mod media;
 mod modern;
@@ -35,16 +34,20 @@ mod unfetched;
 pub(crate) mod unified;
 mod version;
 
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
 use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use hyper::service::service_fn;
 use mcpvisor_actors::{EndCause, Launcher};
 use mcpvisor_config::Config;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::listen::Listening;
+use crate::telemetry::limits;
 use busy_poll::BusyPoll;
 pub(crate) use measure::count_auth_failure;
 pub(crate) use modern::meta::names_a_version;
@@ -84,6 +87,7 @@ impl Front {
     /// asks the service to close.
     pub fn new(launcher: Launcher, config: &Config, shutdown: CancellationToken) -> Arc<Self> {
         measure::register_auth_failures();
+        limits::register();
         let table = Arc::new(Table::new(config.limits.max_sessions));
         Arc::new_cyclic(|me| Self {
             channels: Arc::default(),
@@ -103,7 +107,16 @@ impl Front {
     /// Serves connections until `stop`. From then on none is accepted, idle ones are closed, and it
     /// returns once those with a response in flight are done: streams too, so see [`Front::end_all`].
     pub async fn serve(self: Arc<Self>, listener: TcpListener, stop: CancellationToken) {
-        listener::serve(self, listener, stop).await;
+        let launcher = self.launcher.clone();
+        let listening = Listening { spares_descriptors: true, http: move || launcher.config().http };
+        let service = |peer| {
+            let front = self.clone();
+            service_fn(move |request| {
+                let front = front.clone();
+                async move { Ok::<_, Infallible>(front.respond(request, peer).await) }
+            })
+        };
+        listening.serve(listener, stop, service).await;
     }
 
     /// From now on not ready; new sessions and new requests are refused. What is in flight goes on.

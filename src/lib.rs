@@ -10,6 +10,7 @@ pub mod auth;
 pub mod cli;
 pub mod demo;
 pub mod front;
+pub(crate) mod listen;
 pub mod telemetry;
 
 /// The version of this build, as `--version`, `/health` and the metrics tell it.

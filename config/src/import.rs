@@ -15,8 +15,18 @@ use crate::key_path::KeyPath;
 use crate::layer::insert;
 
 /// Sections of mcpvisor that somebody may have put into such a file.
-const OWN_SECTIONS: [&str; 9] =
-    ["pool", "session", "backoff", "timeouts", "limits", "auth", "groups", "backends", "backend_defaults"];
+const OWN_SECTIONS: [&str; 10] = [
+    "pool",
+    "session",
+    "backoff",
+    "timeouts",
+    "limits",
+    "http",
+    "auth",
+    "groups",
+    "backends",
+    "backend_defaults",
+];
 
 /// A foreign file in mcpvisor's own terms.
 #[derive(Debug, Default)]

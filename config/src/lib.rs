@@ -28,6 +28,7 @@
 //! ```
 
 mod backend;
+mod bounds;
 mod check;
 mod diff;
 mod environment;
@@ -55,6 +56,7 @@ pub use backend::{
     Backend, ClientProfile, Idle, Isolation, Liveness, NameFilter, OnRestart, Protocol, Retry, ToolFilter,
     Transport, UpstreamKind,
 };
+pub use bounds::Http;
 pub use diff::{Change, Changed, Difference};
 pub use error::{ConfigErrors, Note, NoteKind, Problem};
 pub use load::{Loaded, load};

@@ -41,6 +41,7 @@ impl Resolve<'_> {
             backoff: sections::backoff(&top.table("backoff")),
             timeouts: sections::timeouts(&top.table("timeouts")),
             limits: sections::limits(&top.table("limits")),
+            http: sections::http(&top.table("http")),
             auth: auth::auth(&top.table("auth"), self.request),
             telemetry: sections::telemetry(&top.table("telemetry")),
             groups: groups.names().map(|name| (name.to_owned(), groups.texts(name))).collect(),

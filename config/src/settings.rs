@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{Backend, Secrets};
+use crate::{Backend, Http, Secrets};
 
 /// Everything the service runs on, complete and checked.
 #[derive(Clone)]
@@ -21,6 +21,8 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// `[limits]`
     pub limits: Limits,
+    /// `[http]`
+    pub http: Http,
     /// `[auth]`
     pub auth: Auth,
     /// `[telemetry]`

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use mcpvisor_actors::metrics::{Counters, Gauges, histogram_of};
-use mcpvisor_config::{Backend, Config, Limits, Timeouts, Transport};
+use mcpvisor_config::{Backend, Config, Http, Limits, Timeouts, Transport};
 use metrics::{Counter, Gauge, Histogram};
 use serde_json::Value;
 
@@ -40,6 +40,8 @@ pub(crate) struct Face {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FaceSettings {
     pub(crate) max_body_bytes: usize,
+    /// How long a body may take as a whole.
+    pub(crate) body_timeout: Duration,
     /// `network.transport` towards the backend.
     pub(crate) transport: &'static str,
     /// Bytes of large answers that a session may leave unfetched before it gets no more.
@@ -102,21 +104,22 @@ impl Face {
 impl FaceSettings {
     /// Of several backends as one: what holds where none says otherwise.
     pub(crate) fn general(config: &Config) -> Self {
-        Self::with(&config.limits, &config.timeouts, "pipe")
+        Self::with(&config.limits, &config.timeouts, &config.http, "pipe")
     }
 
-    fn of(backend: &Backend) -> Self {
+    fn of(backend: &Backend, http: &Http) -> Self {
         let transport = match backend.transport {
             Transport::Http { .. } => "tcp",
             Transport::Stdio { .. } => "pipe",
         };
-        Self::with(&backend.limits, &backend.timeouts, transport)
+        Self::with(&backend.limits, &backend.timeouts, http, transport)
     }
 
-    fn with(limits: &Limits, timeouts: &Timeouts, transport: &'static str) -> Self {
+    fn with(limits: &Limits, timeouts: &Timeouts, http: &Http, transport: &'static str) -> Self {
         Self {
             transport,
             max_body_bytes: limits.max_body_bytes,
+            body_timeout: http.body_timeout,
             max_unfetched: limits.max_message_bytes.saturating_mul(UNFETCHED),
             keep_alive: timeouts.sse_keepalive.max(Duration::from_millis(10)),
             replay_bounds: Bounds { events: limits.replay_events, bytes: limits.replay_bytes },
@@ -136,7 +139,7 @@ impl Faces {
         let mut served = HashMap::new();
         for backend in config.backends.values().filter(|backend| !backend.disabled) {
             let face = gone.remove(&backend.name);
-            let settings = FaceSettings::of(backend);
+            let settings = FaceSettings::of(backend, &config.http);
             let face = face.unwrap_or_else(|| Arc::new(Face::new(&backend.name, settings)));
             face.said.store(None);
             face.set(settings);

@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header};
 use http_body::Body;
 use http_body_util::BodyExt;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// A client that sends nothing for this long in the middle of a body has gone, or means no good.
 const STALL: Duration = Duration::from_secs(30);
@@ -22,8 +22,8 @@ pub(crate) enum Unreadable {
     TooLong,
     /// It ended before its length, or came in no shape that HTTP allows.
     Cut,
-    /// It stood still.
-    Stalled,
+    /// It stood still, or took too long.
+    TooSlow,
 }
 
 /// Whether the body announces itself as longer than `limit`.
@@ -32,13 +32,13 @@ pub(crate) fn announces_more_than(headers: &HeaderMap, limit: usize) -> bool {
     length.and_then(|length| length.parse::<u64>().ok()).is_some_and(|length| length > limit as u64)
 }
 
-/// The whole body, if it has no more than `limit` bytes.
-pub(crate) async fn read<B>(mut body: B, limit: usize) -> Result<Bytes, Unreadable>
+/// The whole body, if it has no more than `limit` bytes and is there `within` this time.
+pub(crate) async fn read<B>(mut body: B, limit: usize, within: Duration) -> Result<Bytes, Unreadable>
 where
     B: Body<Data = Bytes> + Unpin,
 {
     let mut whole = BytesMut::new();
-    let Some(first) = next(&mut body).await? else { return Ok(Bytes::new()) };
+    let Some(first) = next(&mut body, within.min(STALL)).await? else { return Ok(Bytes::new()) };
     if first.len() > limit {
         return Err(Unreadable::TooLong);
     }
@@ -48,7 +48,10 @@ where
     let expected = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX).min(limit);
     whole.reserve(first.len().saturating_add(expected));
     whole.extend_from_slice(&first);
-    while let Some(piece) = next(&mut body).await? {
+    let deadline = Instant::now() + within;
+    while let Some(piece) =
+        timeout_at(deadline, next(&mut body, STALL)).await.map_err(|_| Unreadable::TooSlow)??
+    {
         if whole.len() + piece.len() > limit {
             Box::pin(discard(body)).await;
             return Err(Unreadable::TooLong);
@@ -65,7 +68,7 @@ where
 {
     let mut left = DISCARD_BYTES;
     let reading = async {
-        while let Ok(Some(piece)) = next(&mut body).await {
+        while let Ok(Some(piece)) = next(&mut body, STALL).await {
             left = left.saturating_sub(piece.len());
             if left == 0 {
                 return;
@@ -76,14 +79,14 @@ where
     let _ = timeout(DISCARD_TIME, reading).await;
 }
 
-/// The next piece with data in it.
-async fn next<B>(body: &mut B) -> Result<Option<Bytes>, Unreadable>
+/// The next piece with data in it, which may take so long.
+async fn next<B>(body: &mut B, patience: Duration) -> Result<Option<Bytes>, Unreadable>
 where
     B: Body<Data = Bytes> + Unpin,
 {
     loop {
-        let frame = match timeout(STALL, body.frame()).await {
-            Err(_) => return Err(Unreadable::Stalled),
+        let frame = match timeout(patience, body.frame()).await {
+            Err(_) => return Err(Unreadable::TooSlow),
             Ok(None) => return Ok(None),
             Ok(Some(Err(_))) => return Err(Unreadable::Cut),
             Ok(Some(Ok(frame))) => frame,
@@ -124,11 +127,39 @@ mod tests {
     #[tokio::test]
     async fn a_body_is_read_whole_up_to_its_limit_and_not_a_byte_further() {
         let pieces = |list: &[&'static [u8]]| Pieces(list.iter().copied().collect());
-        assert_eq!(read(pieces(&[b"ab", b"", b"cd"]), 4).await.as_deref(), Ok(&b"abcd"[..]));
-        assert_eq!(read(pieces(&[b"ab", b"cde"]), 4).await, Err(Unreadable::TooLong));
-        assert_eq!(read(pieces(&[]), 4).await.as_deref(), Ok(&b""[..]));
-        assert_eq!(read(Full::new(Bytes::from_static(b"abcd")), 4).await.as_deref(), Ok(&b"abcd"[..]));
-        assert_eq!(read(Full::new(Bytes::from_static(b"abcde")), 4).await, Err(Unreadable::TooLong));
+        let within = Duration::from_secs(1);
+        assert_eq!(read(pieces(&[b"ab", b"", b"cd"]), 4, within).await.as_deref(), Ok(&b"abcd"[..]));
+        assert_eq!(read(pieces(&[b"ab", b"cde"]), 4, within).await, Err(Unreadable::TooLong));
+        assert_eq!(read(pieces(&[]), 4, within).await.as_deref(), Ok(&b""[..]));
+        assert_eq!(
+            read(Full::new(Bytes::from_static(b"abcd")), 4, within).await.as_deref(),
+            Ok(&b"abcd"[..])
+        );
+        assert_eq!(read(Full::new(Bytes::from_static(b"abcde")), 4, within).await, Err(Unreadable::TooLong));
+    }
+
+    /// Comes now and then, and never stands still for long.
+    struct Trickle(tokio::time::Interval);
+
+    impl Body for Trickle {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            self.0.poll_tick(cx).map(|_| Some(Ok(Frame::data(Bytes::from_static(b"x")))))
+        }
+    }
+
+    /// Who sends one byte now and then would hold a connection, and what was read of it, for ever.
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_trickles_is_given_up() {
+        let (start, trickle) = (Instant::now(), Trickle(tokio::time::interval(STALL / 3)));
+        let within = STALL * 4;
+        assert_eq!(read(trickle, 1 << 20, within).await, Err(Unreadable::TooSlow));
+        assert_eq!(start.elapsed(), within);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::initialize::initialize;
 use super::payload::{self, Unreadable};
 use super::rejection::{INVALID_REQUEST, PARSE_ERROR, Rejection};
 use super::{media, modern};
-use crate::telemetry::traces;
+use crate::telemetry::{limits, traces};
 
 /// Reads a body of which nothing but JSON is expected, as all bodies are.
 pub(crate) async fn read_any<B>(inbound: &Inbound<'_>, body: B) -> Result<Bytes, Rejection>
@@ -65,7 +65,8 @@ async fn read<B>(inbound: &Inbound<'_>, body: B, answers: bool) -> Result<Bytes,
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    let (headers, limit) = (inbound.headers, inbound.face.settings().max_body_bytes);
+    let (headers, settings) = (inbound.headers, inbound.face.settings());
+    let limit = settings.max_body_bytes;
     if !media::is_json(headers) {
         let text = "Content-Type must be application/json";
         return Err(Rejection::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, INVALID_REQUEST, text));
@@ -82,7 +83,7 @@ where
         let text = "Accept must cover application/json and text/event-stream: the answer may be either";
         return Err(Rejection::new(StatusCode::NOT_ACCEPTABLE, INVALID_REQUEST, text));
     }
-    payload::read(body, limit).await.map_err(|error| unreadable(error, limit))
+    payload::read(body, limit, settings.body_timeout).await.map_err(|error| unreadable(error, limit))
 }
 
 /// Why bytes are no message, as the client is told.
@@ -97,14 +98,17 @@ pub(crate) fn unparsable(error: &EnvelopeError) -> Rejection {
 fn unreadable(error: Unreadable, limit: usize) -> Rejection {
     match error {
         Unreadable::TooLong => {
+            limits::reached(limits::BODY);
             let text = format!("the body is longer than {limit} bytes (limits.max_body_bytes)");
             Rejection::new(StatusCode::PAYLOAD_TOO_LARGE, INVALID_REQUEST, &text)
         }
         Unreadable::Cut => {
             Rejection::new(StatusCode::BAD_REQUEST, PARSE_ERROR, "the body ended before its time")
         }
-        Unreadable::Stalled => {
-            Rejection::new(StatusCode::REQUEST_TIMEOUT, PARSE_ERROR, "the body stood still for too long")
+        Unreadable::TooSlow => {
+            limits::reached(limits::BODY_TIMEOUT);
+            let text = "the body stood still for 30 s, or did not come within http.body_timeout";
+            Rejection::new(StatusCode::REQUEST_TIMEOUT, PARSE_ERROR, text)
         }
     }
 }

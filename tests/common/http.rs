@@ -62,6 +62,20 @@ impl Ask {
         soon(&what, self.send_patiently(address)).await
     }
 
+    /// The status, if there is one: the connection may be refused, or end without an answer.
+    pub async fn try_send(self, address: &str) -> Option<u16> {
+        let head =
+            format!("{} {} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", self.method, self.path);
+        let asked = async {
+            let mut stream = TcpStream::connect(address).await.ok()?;
+            stream.write_all(head.as_bytes()).await.ok()?;
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer).await.ok()?;
+            std::str::from_utf8(answer.get(9..12)?).ok()?.parse().ok()
+        };
+        soon("an answer, or none", asked).await
+    }
+
     /// The same without a bound on the time.
     pub async fn send_patiently(self, address: &str) -> Reply {
         let stream = TcpStream::connect(address).await.expect("the service listens");

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use super::Checks;
 use crate::key_path::KeyPath;
-use crate::{Backoff, Config, Limits, Pool, Timeouts};
+use crate::{Backoff, Config, Http, Limits, Pool, Timeouts};
 
 /// Each is a thread with its stack.
 const MOST_WORKERS: usize = 1024;
+/// What the HTTP server buffers of a connection before anybody looks at it.
+const LARGEST_HEAD: usize = 384 << 10;
 
 /// Longer is more than waking any core costs.
 const LONGEST_BUSY_POLL: Duration = Duration::from_millis(10);
@@ -44,6 +46,7 @@ impl Checks<'_> {
         self.backoff(&config.backoff, &top);
         self.timeouts(&config.timeouts, &top);
         self.limits(&config.limits, &top);
+        self.http(&config.http, &top);
         for (name, backend) in &config.backends {
             let at = KeyPath::of(&["backends", name]);
             // A section that is not overridden has been checked above.
@@ -114,6 +117,25 @@ impl Checks<'_> {
                 ("max_body_bytes", limits.max_body_bytes == 0),
             ],
         );
+    }
+
+    fn http(&mut self, http: &Http, above: &KeyPath) {
+        let at = above.key("http");
+        self.not_zero(
+            &at,
+            &[
+                ("max_tcp_connections", http.max_tcp_connections == 0),
+                ("max_headers", http.max_headers == 0),
+                ("max_header_bytes", http.max_header_bytes == 0),
+                ("header_timeout", http.header_timeout.is_zero()),
+                ("body_timeout", http.body_timeout.is_zero()),
+                ("keep_alive", http.keep_alive.is_zero()),
+            ],
+        );
+        if http.max_header_bytes > LARGEST_HEAD {
+            let hint = format!("at most {}", crate::units::write_size(LARGEST_HEAD));
+            self.fault(&at.key("max_header_bytes"), &[], "more than is read of a head", hint);
+        }
     }
 
     fn not_zero(&mut self, section: &KeyPath, values: &[(&str, bool)]) {

@@ -9,6 +9,9 @@ use crate::{AuthKey, Config};
 /// Those that backends may override.
 pub(super) const SECTIONS: [&str; 4] = ["pool", "backoff", "timeouts", "limits"];
 
+/// Those that are only the service's own, and hold at once.
+const OWN: [&str; 1] = ["http"];
+
 /// The keys that differ: those that hold at once, and those that need a restart.
 pub(super) fn general(running: &Config, wanted: &Config) -> (Vec<String>, Vec<String>) {
     let (mut settings, mut restart) = (Keys::default(), Keys::default());
@@ -21,7 +24,7 @@ pub(super) fn general(running: &Config, wanted: &Config) -> (Vec<String>, Vec<St
     settings.compare("gateway.drain_timeout", &before.drain_timeout, &after.drain_timeout);
     settings.compare("gateway.unified", &before.unified, &after.unified);
     settings.compare("gateway.reload_on_change", &before.reload_on_change, &after.reload_on_change);
-    for section in SECTIONS {
+    for section in SECTIONS.into_iter().chain(OWN) {
         let (before, after) = (table(running, section), table(wanted, section));
         for (key, value) in before.iter() {
             let text = |item: Option<&toml_edit::Item>| item.map(ToString::to_string);
@@ -68,6 +71,7 @@ fn table(config: &Config, section: &str) -> Table {
         "pool" => sections::pool(&config.pool),
         "backoff" => sections::backoff(&config.backoff),
         "timeouts" => sections::timeouts(&config.timeouts),
+        "http" => sections::http(&config.http),
         _ => sections::limits(&config.limits),
     }
 }

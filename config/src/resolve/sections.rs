@@ -1,7 +1,7 @@
 //! One function per section of `default.toml`.
 
 use crate::read::Reader;
-use crate::{Backoff, Gateway, Limits, LogFormat, Pool, Session, Telemetry, Timeouts};
+use crate::{Backoff, Gateway, Http, Limits, LogFormat, Pool, Session, Telemetry, Timeouts};
 
 pub(super) fn gateway(reader: &Reader<'_>) -> Gateway {
     Gateway {
@@ -68,6 +68,18 @@ pub(super) fn limits(reader: &Reader<'_>) -> Limits {
         max_body_bytes: reader.size("max_body_bytes"),
         replay_events: reader.count("replay_events"),
         replay_bytes: reader.size("replay_bytes"),
+    }
+}
+
+pub(super) fn http(reader: &Reader<'_>) -> Http {
+    Http {
+        max_tcp_connections: reader.count("max_tcp_connections"),
+        max_tcp_connections_per_peer: reader.count("max_tcp_connections_per_peer"),
+        max_headers: reader.count("max_headers"),
+        max_header_bytes: reader.size("max_header_bytes"),
+        header_timeout: reader.duration("header_timeout"),
+        body_timeout: reader.duration("body_timeout"),
+        keep_alive: reader.duration("keep_alive"),
     }
 }
 

@@ -5,7 +5,7 @@ use toml_edit::{Array, InlineTable, Table};
 use super::{list, number, put};
 use crate::secret::REDACTED;
 use crate::units::{write_duration, write_size};
-use crate::{AuthKey, Backoff, Config, Limits, LogFormat, Pool, Timeouts};
+use crate::{AuthKey, Backoff, Config, Http, Limits, LogFormat, Pool, Timeouts};
 
 pub(super) fn gateway(config: &Config) -> Table {
     let gateway = &config.gateway;
@@ -79,6 +79,18 @@ pub(crate) fn limits(limits: &Limits) -> Table {
     put(&mut table, "max_body_bytes", write_size(limits.max_body_bytes));
     put(&mut table, "replay_events", number(limits.replay_events));
     put(&mut table, "replay_bytes", write_size(limits.replay_bytes));
+    table
+}
+
+pub(crate) fn http(http: &Http) -> Table {
+    let mut table = Table::new();
+    put(&mut table, "max_tcp_connections", number(http.max_tcp_connections));
+    put(&mut table, "max_tcp_connections_per_peer", number(http.max_tcp_connections_per_peer));
+    put(&mut table, "max_headers", number(http.max_headers));
+    put(&mut table, "max_header_bytes", write_size(http.max_header_bytes));
+    put(&mut table, "header_timeout", write_duration(http.header_timeout));
+    put(&mut table, "body_timeout", write_duration(http.body_timeout));
+    put(&mut table, "keep_alive", write_duration(http.keep_alive));
     table
 }
 

@@ -10,6 +10,7 @@ const ROUTE: Label = Label::of(
     &["mcp", "mcp_unified", "mcp_group", "sse", "sse_message", "health", "livez", "readyz", "close", "other"],
 );
 const CODE: Label = Label { name: "code", values: Values::Bounded("HTTP status codes") };
+const LIMIT: Label = Label::of("limit", crate::telemetry::limits::ALL);
 const STREAM: Label = Label::of("kind", &["get", "post", "listen"]);
 const KIND: Label = Label::of("kind", KINDS);
 const AUTH: Label = Label::of(
@@ -26,6 +27,7 @@ pub(super) const ALL: &[&MetricSpec] = &[
     &STREAM_OVERFLOWS,
     &HTTP_RESPONSES,
     &AUTH_FAILURES,
+    &LIMITS_REACHED,
 ];
 
 pub(crate) static SERVER_OPERATION: MetricSpec = MetricSpec::histogram(
@@ -62,3 +64,8 @@ pub(crate) static HTTP_RESPONSES: MetricSpec = MetricSpec::counter(
 pub(crate) static AUTH_FAILURES: MetricSpec =
     MetricSpec::counter("mcpvisor_auth_failures_total", "Requests refused for their credentials, by reason")
         .by(&[AUTH]);
+pub(crate) static LIMITS_REACHED: MetricSpec = MetricSpec::counter(
+    "mcpvisor_limits_reached_total",
+    "Connections, requests and streams refused or given up because of a limit, by the setting that sets it",
+)
+.by(&[LIMIT]);
