@@ -2,9 +2,11 @@
 //!
 //! ```text
 //! accept -> room (descriptors, http.max_tcp_connections, …_per_peer) -> Patient (header and idle timeouts) -> hyper -> service
+//!                                                                        ^ rests without hyper while nothing comes
 //! ```
 
 mod complaints;
+mod connection;
 mod patient;
 mod peers;
 mod stage;
@@ -12,17 +14,13 @@ mod stage;
 use std::convert::Infallible;
 use std::error::Error;
 use std::net::SocketAddr;
-use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
 use hyper::service::Service;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use mcpvisor_actors::Headroom;
 use mcpvisor_config::Http;
 use tokio::net::{TcpListener, TcpStream};
@@ -32,13 +30,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::telemetry::limits;
 use complaints::Complaints;
-use patient::{Patience, Patient};
 use peers::{OfPeer, Peers};
-use stage::{Stage, staged};
 
-/// How long a connection may take over a head, or stay without one, where descriptors are scarce: then nobody keeps a
-/// connection that he does not use.
-const SCARCE: Duration = Duration::from_secs(5);
 /// Out of file descriptors, most likely: time for some to come back.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// What a connection is told that is one too many. It may not even have asked yet, but it need not wait for nothing.
@@ -47,8 +40,6 @@ const FULL: &[u8] =
 /// The same for one address.
 const PEER_FULL: &[u8] =
     b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
-/// Headers that are parsed without an allocation.
-const USUAL_HEADERS: usize = 100;
 
 /// How one listener is served.
 pub(crate) struct Listening<H> {
@@ -89,7 +80,7 @@ impl<H: Fn() -> Http> Listening<H> {
             match accepted {
                 Ok((stream, peer)) => match self.admit(&stream, peer, connections.len(), &mut peers) {
                     Ok((http, scarce, counted)) => {
-                        let connection = serve_connection(stream, service(peer), http, scarce, stop.clone());
+                        let connection = connection::serve(stream, service(peer), http, scarce, stop.clone());
                         connections.spawn(async move {
                             connection.await;
                             drop(counted);
@@ -150,48 +141,5 @@ impl Refused {
             Self::Connections => "there are http.max_tcp_connections",
             Self::Peer => "its address has http.max_tcp_connections_per_peer",
         }
-    }
-}
-
-async fn serve_connection<S, B>(
-    stream: TcpStream,
-    service: S,
-    http: Http,
-    scarce: bool,
-    stop: CancellationToken,
-) where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Send + 'static,
-    S::Future: Send,
-    B: Body<Data = Bytes> + Send + Unpin + 'static,
-    B::Error: Into<Box<dyn Error + Send + Sync>>,
-{
-    // Without it, Nagle and delayed acknowledgements cost 40 ms per streamed answer.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "TCP_NODELAY could not be set");
-    }
-    let at_most = |wait: Duration| if scarce { wait.min(SCARCE) } else { wait };
-    let patience = Patience { head: at_most(http.header_timeout), idle: at_most(http.keep_alive) };
-    let stage = Arc::<Stage>::default();
-    let io = Patient::new(TokioIo::new(stream), stage.clone(), patience);
-    let mut builder = http1::Builder::new();
-    // Both timeouts are ours: hyper's own begins when the connection falls idle.
-    builder.keep_alive(!scarce).timer(TokioTimer::new()).header_read_timeout(None);
-    builder.max_header_size(http.max_header_bytes);
-    if http.max_headers != USUAL_HEADERS {
-        builder.max_headers(http.max_headers);
-    }
-    let mut connection = pin!(builder.serve_connection(io, staged(stage, service)));
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
-        if error.is_parse_too_large() {
-            limits::reached(limits::HEADERS);
-        }
-        tracing::debug!(event = "front.connection_ended", %error); // a client that went away, mostly
     }
 }

@@ -51,7 +51,9 @@ impl Front {
         let reads = matches!(parts.method, Method::GET | Method::HEAD);
         match target {
             Target::Backend(name) => self.backend(parts, body, name).await,
-            Target::Sse(name) if parts.method == Method::GET => Box::pin(sse::get(self.inbound(parts, name)?)).await,
+            Target::Sse(name) if parts.method == Method::GET => {
+                Box::pin(sse::get(self.inbound(parts, name)?)).await
+            }
             Target::SseMessage(name) if parts.method == Method::POST => {
                 Box::pin(sse::post(self.inbound(parts, name)?, parts.uri.query(), body)).await
             }

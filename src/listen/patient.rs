@@ -2,6 +2,7 @@
 //!
 //! Neither runs while a request is answered: its body has a timeout of its own, its answer those of requests, and a stream
 //! lasts as long as its client likes. Nor does either while the client has yet to read what was written.
+//! A connection that asks for nothing is told to its [`Stage`] before that, so that it can be taken apart meanwhile.
 
 use std::io;
 use std::pin::Pin;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::Bytes;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use tokio::time::{Instant, Sleep, sleep};
 
@@ -25,6 +27,8 @@ pub(super) struct Patience {
     pub(super) head: Duration,
     /// To ask for something.
     pub(super) idle: Duration,
+    /// For how long it asks for nothing before it is taken apart.
+    pub(super) rest: Duration,
 }
 
 /// See the module.
@@ -32,6 +36,8 @@ pub(super) struct Patient<T> {
     inner: T,
     stage: Arc<Stage>,
     patience: Patience,
+    /// Read already, but not yet by whoever reads now.
+    early: Bytes,
     /// What is waited for, and since when.
     waits: Option<(About, Instant)>,
     /// It may go off too early, never too late: moving it costs more than looking at it.
@@ -43,8 +49,19 @@ pub(super) struct Patient<T> {
 impl<T: Read + Write + Unpin> Patient<T> {
     /// On a connection that has only just begun.
     pub(super) fn new(inner: T, stage: Arc<Stage>, patience: Patience) -> Self {
-        let timer = Box::pin(sleep(patience.idle));
-        Self { inner, stage, patience, waits: None, timer, unread: false }
+        let timer = Box::pin(sleep(patience.idle.min(patience.rest)));
+        Self { inner, stage, patience, early: Bytes::new(), waits: None, timer, unread: false }
+    }
+
+    /// What is below, for whoever waits until something comes, and since when it has been idle.
+    pub(super) fn at_rest(&self) -> (&T, Option<Instant>) {
+        (&self.inner, self.waits.map(|(_, since)| since))
+    }
+
+    /// It is read from anew: these bytes first, which had been read ahead.
+    pub(super) fn resume(&mut self, early: Bytes) {
+        self.early = early;
+        self.stage.set(About::Idle);
     }
 
     /// Nothing has come: ready once that has lasted too long.
@@ -53,7 +70,8 @@ impl<T: Read + Write + Unpin> Patient<T> {
             About::Request => return Poll::Pending,
             _ if self.unread => return Poll::Pending,
             About::Head => self.patience.head,
-            About::Idle => self.patience.idle,
+            About::Idle => self.patience.idle.min(self.patience.rest),
+            About::Rest => return Poll::Pending,
         };
         let since = match self.waits {
             Some((waited, since)) if waited == about => since,
@@ -76,15 +94,20 @@ impl<T: Read + Write + Unpin> Patient<T> {
         }
     }
 
-    /// It is: the end, as the connection sees it.
-    fn overdue(&mut self, cx: &mut Context<'_>, about: About) -> io::Result<()> {
+    /// It is: the end, as the connection sees it, or a rest.
+    fn overdue(&mut self, cx: &mut Context<'_>, about: About) -> Poll<io::Result<()>> {
         if about == About::Idle {
-            return Ok(());
+            if self.patience.idle <= self.patience.rest {
+                return Poll::Ready(Ok(()));
+            }
+            self.stage.set(About::Rest);
+            return Poll::Pending;
         }
         limits::reached(limits::HEADER_TIMEOUT);
         // As much of it as there is room for.
         let _ = Pin::new(&mut self.inner).poll_write(cx, TOO_SLOW);
-        Err(io::Error::new(io::ErrorKind::TimedOut, "the head did not come within http.header_timeout"))
+        let text = "the head did not come within http.header_timeout";
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, text)))
     }
 
     fn note<R>(&mut self, written: Poll<R>) -> Poll<R> {
@@ -94,18 +117,32 @@ impl<T: Read + Write + Unpin> Patient<T> {
 }
 
 impl<T: Read + Write + Unpin> Read for Patient<T> {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut buf: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let about = this.stage.about();
+        if !this.early.is_empty() {
+            let read = this.early.split_to(this.early.len().min(buf.remaining()));
+            buf.put_slice(&read);
+            this.stage.set(About::Head);
+            this.waits = None;
+            return Poll::Ready(Ok(()));
+        }
         match Pin::new(&mut this.inner).poll_read(cx, buf) {
             Poll::Ready(read) => {
-                if about == About::Idle {
+                if matches!(about, About::Idle | About::Rest) {
                     this.stage.set(About::Head);
                     this.waits = None;
                 }
                 Poll::Ready(read)
             }
-            Poll::Pending => this.poll_overdue(cx, about).map(|()| this.overdue(cx, about)),
+            Poll::Pending => {
+                ready!(this.poll_overdue(cx, about));
+                this.overdue(cx, about)
+            }
         }
     }
 }

@@ -25,6 +25,8 @@ pub(super) enum About {
     Head = 1,
     /// A request is being answered.
     Request = 2,
+    /// As `Idle`, and for so long that the connection may be taken apart until something comes.
+    Rest = 3,
 }
 
 /// A response that is not over before it is dropped.
@@ -38,7 +40,8 @@ impl Stage {
         match self.0.load(Relaxed) {
             0 => About::Idle,
             1 => About::Head,
-            _ => About::Request,
+            2 => About::Request,
+            _ => About::Rest,
         }
     }
 

@@ -7,7 +7,11 @@ use tokio::time::timeout;
 
 use super::*;
 
-const PATIENCE: Patience = Patience { head: Duration::from_secs(20), idle: Duration::from_secs(100) };
+const PATIENCE: Patience = Patience {
+    head: Duration::from_secs(20),
+    idle: Duration::from_secs(100),
+    rest: Duration::from_secs(200),
+};
 
 fn connection(buffer: usize) -> (DuplexStream, Patient<TokioIo<DuplexStream>>, Arc<Stage>) {
     let (client, ours) = duplex(buffer);
@@ -99,4 +103,30 @@ async fn nobody_is_cut_off_who_still_reads() {
     client.read_exact(&mut answer).await.unwrap();
     assert_eq!(write(&mut io).await, 4);
     assert_eq!(read(&mut io).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+}
+
+/// A connection taken apart in the middle of a request, or put together without what was read ahead, would lose it.
+#[tokio::test(start_paused = true)]
+async fn it_rests_when_it_asks_for_nothing_and_goes_on_where_it_was() {
+    let (mut client, io, stage) = connection(64);
+    let mut io = Patient { patience: Patience { rest: Duration::from_secs(1), ..PATIENCE }, ..io };
+    client.write_all(b"GET").await.unwrap();
+    assert_eq!(read(&mut io).await.unwrap(), 3);
+    for busy in [About::Head, About::Request] {
+        stage.set(busy);
+        assert!(timeout(Duration::from_secs(5), read(&mut io)).await.is_err());
+        assert_eq!(stage.about(), busy);
+    }
+    stage.set(About::Idle);
+    assert!(timeout(Duration::from_millis(900), read(&mut io)).await.is_err());
+    assert_eq!(stage.about(), About::Idle);
+    assert!(timeout(Duration::from_millis(200), read(&mut io)).await.is_err());
+    assert_eq!(stage.about(), About::Rest);
+    let since = io.at_rest().1.unwrap();
+    assert_eq!(since.elapsed(), Duration::from_millis(1100), "since when it is idle");
+    io.resume(Bytes::from_static(b"ahead"));
+    client.write_all(b"!").await.unwrap();
+    assert_eq!(read(&mut io).await.unwrap(), 5);
+    assert_eq!(stage.about(), About::Head);
+    assert_eq!(read(&mut io).await.unwrap(), 1);
 }
