@@ -1,10 +1,12 @@
 //! One connection to an HTTP server, kept alive, one request at a time.
 
 use std::io::Write;
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::sleep;
 
 use super::response::Response;
 
@@ -45,11 +47,7 @@ impl Target {
 impl Connection {
     /// Sends a request in one piece and reads the response to its end.
     pub(crate) async fn exchange(&mut self, head: &[u8], body: &str) -> anyhow::Result<&Response> {
-        self.request.clear();
-        self.request.extend_from_slice(head);
-        write!(self.request, "Content-Length: {}\r\n\r\n{body}", body.len())?;
-        self.stream.write_all(&self.request).await?;
-        self.response.clear();
+        self.send(head, body).await?;
         loop {
             let read = self.stream.read_buf(self.response.space()).await?;
             ensure!(read > 0, "the server closed the connection in the middle of a response");
@@ -57,5 +55,33 @@ impl Connection {
                 return Ok(&self.response);
             }
         }
+    }
+
+    /// The same, reading at most so many bytes at a time, with a pause after each.
+    pub(crate) async fn sip(
+        &mut self,
+        head: &[u8],
+        body: &str,
+        bytes: usize,
+        pause: Duration,
+    ) -> anyhow::Result<()> {
+        self.send(head, body).await?;
+        loop {
+            let read = (&mut self.stream).take(bytes as u64).read_buf(self.response.space()).await?;
+            ensure!(read > 0, "the server closed the connection in the middle of a response");
+            if self.response.advance()? {
+                return Ok(());
+            }
+            sleep(pause).await;
+        }
+    }
+
+    async fn send(&mut self, head: &[u8], body: &str) -> anyhow::Result<()> {
+        self.request.clear();
+        self.request.extend_from_slice(head);
+        write!(self.request, "Content-Length: {}\r\n\r\n{body}", body.len())?;
+        self.stream.write_all(&self.request).await?;
+        self.response.clear();
+        Ok(())
     }
 }

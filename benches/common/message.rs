@@ -34,6 +34,8 @@ struct Content<'a> {
 struct Failure {
     code: i64,
     #[serde(default)]
+    message: String,
+    #[serde(default)]
     data: serde_json::Value,
 }
 
@@ -69,6 +71,12 @@ pub(crate) fn error_code(answer: &[u8]) -> Option<i64> {
     Some(parsed.error?.code)
 }
 
+/// The message of an error answer.
+pub(crate) fn error_message(answer: &[u8]) -> Option<String> {
+    let parsed: Answer<'_> = serde_json::from_slice(answer).ok()?;
+    Some(parsed.error?.message).filter(|message| !message.is_empty())
+}
+
 /// A call of any tool; `arguments` is JSON.
 pub(crate) fn tool_call(id: u64, tool: &str, arguments: &str) -> String {
     format!(
@@ -86,7 +94,7 @@ pub(crate) fn said(answer: &[u8], id: u64) -> anyhow::Result<Said> {
     let shown = || format!("call {id} was answered: {}", String::from_utf8_lossy(answer));
     let parsed: Answer<'_> = serde_json::from_slice(answer).with_context(shown)?;
     ensure!(parsed.id == Some(id), "{}", shown());
-    if let Some(Failure { code, data }) = parsed.error {
+    if let Some(Failure { code, data, .. }) = parsed.error {
         return Ok(Said::Error { code, reason: data["reason"].as_str().unwrap_or_default().to_owned() });
     }
     let content = parsed.result.with_context(shown)?.content;

@@ -47,10 +47,29 @@ pub(crate) enum Called {
     Error(i64),
 }
 
+/// What became of an `initialize`.
+pub(crate) enum Opening {
+    Session(Session),
+    /// It was refused as what it is, too much, in these words.
+    Refused(String),
+}
+
 impl Session {
     pub(crate) async fn open(target: &Target) -> anyhow::Result<Self> {
+        match Self::attempt(target).await? {
+            Opening::Session(session) => Ok(session),
+            Opening::Refused(cause) => anyhow::bail!("initialize was refused: {cause}"),
+        }
+    }
+
+    /// Opens one that may be refused. Anything else but a session or a refusal with a cause fails.
+    pub(crate) async fn attempt(target: &Target) -> anyhow::Result<Opening> {
         let mut connection = target.connect().await?;
         let response = connection.exchange(&target.head("POST", POST), &message::initialize()).await?;
+        if matches!(response.status(), 429 | 503) {
+            let cause = message::error_message(response.body()).context("a refusal without a cause")?;
+            return Ok(Opening::Refused(cause));
+        }
         response.answer().context("initialize")?;
         let id: Arc<str> = response.session().context("the server gave no session id")?.into();
         let headers = format!("{POST}Mcp-Session-Id: {id}\r\nMcp-Protocol-Version: {}\r\n", message::VERSION);
@@ -62,7 +81,7 @@ impl Session {
             response.status()
         );
         let (calls, tool, era) = (Arc::default(), Tool::Echo, Era::Legacy);
-        Ok(Self { target: target.clone(), head, id, calls, tool, era })
+        Ok(Opening::Session(Self { target: target.clone(), head, id, calls, tool, era }))
     }
 
     /// What a client of the modern era has instead: nothing that is opened, but a name in each request.
@@ -146,6 +165,13 @@ impl Caller {
                 anyhow::bail!("a call failed: {}", String::from_utf8_lossy(self.connection.response.body()))
             }
         }
+    }
+
+    /// One call whose response is read so many bytes at a time, with a pause after each; nobody looks at it.
+    pub(crate) async fn sip(&mut self, bytes: usize, pause: Duration) -> anyhow::Result<()> {
+        let (id, Session { tool, era, .. }) = (self.session.next_id(), &self.session);
+        tool.write_call(*era, &mut self.call, id);
+        self.connection.sip(&self.session.head, &self.call, bytes, pause).await
     }
 
     /// One call that may end with a JSON-RPC error. Anything else but the right answer fails.

@@ -12,6 +12,22 @@ pub(crate) const ECHO: &str = "echo";
 pub(crate) const MODERN: &str = "modern";
 /// The same server, whose calls are never repeated by the gateway: a kill in a call is seen as an error.
 pub(crate) const FRAGILE: &str = "fragile";
+/// The same server, with a process in reserve.
+pub(crate) const WARM: &str = "warm";
+/// A server that dies after each handshake.
+pub(crate) const CRASHING: &str = "crashing";
+/// A server that writes to standard error without end.
+pub(crate) const FLOODING: &str = "flooding";
+
+/// Backends that only single scenarios use.
+fn neighbours(binaries: &Binaries) -> String {
+    let fixture = &binaries.fixture;
+    format!(
+        "[backends.{WARM}]\ncommand = {fixture:?}\nargs = [\"echo\"]\nwarm = 1\n\
+         [backends.{CRASHING}]\ncommand = {fixture:?}\nargs = [\"misbehave\", \"--die-after-handshake\"]\n\
+         [backends.{FLOODING}]\ncommand = {fixture:?}\nargs = [\"misbehave\", \"--flood-stderr\"]\n"
+    )
+}
 
 /// What is served of that era.
 pub(crate) fn of(era: Era) -> &'static str {
@@ -32,7 +48,8 @@ pub(crate) async fn start(
         "[session]\nheader = \"{SESSION_HEADER}\"\n\
          [backends.{ECHO}]\ncommand = {fixture:?}\nargs = [\"echo\"]\n\
          [backends.{MODERN}]\ncommand = {fixture:?}\nargs = [\"echo\", \"--modern\"]\n\
-         [backends.{FRAGILE}]\ncommand = {fixture:?}\nargs = [\"echo\"]\nretry = \"never\"\n"
+         [backends.{FRAGILE}]\ncommand = {fixture:?}\nargs = [\"echo\"]\nretry = \"never\"\n{}",
+        neighbours(binaries)
     );
     let settings: Vec<String> =
         settings.iter().map(|setting| (*setting).to_owned()).chain(options.set.iter().cloned()).collect();

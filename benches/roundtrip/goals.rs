@@ -60,6 +60,9 @@ pub(crate) fn judge(report: &Report) -> Vec<Goal> {
             goals.push(Goal::at_most(format!("32 sessions, CPU per call{workers}"), ratio, 1.5, "bare"));
         }
     }
+    goals.extend(report.first_result.iter().flat_map(|first_result| first_result.goals()));
+    goals.extend(report.storm.iter().flat_map(|storm| storm.goals()));
+    goals.extend(report.neighbours.iter().flat_map(|neighbours| neighbours.goals()));
     for idle in &report.memory {
         goals.append(&mut idle.goals());
     }

@@ -17,14 +17,18 @@ mod common;
 mod contestant;
 mod crash;
 mod figures;
+mod first_result;
 mod goals;
 mod load;
 mod memory;
+mod neighbours;
 mod one_core;
 mod options;
 mod pipe;
 mod report;
 mod scenario;
+mod storm;
+mod witness;
 
 use anyhow::Context;
 use clap::Parser;
@@ -52,6 +56,19 @@ async fn measure(options: &Options, binaries: &Binaries) -> anyhow::Result<Repor
     let mut report = Report::begin(options);
     round_trips(options, binaries, &mut report.round_trips).await?;
     let wants = |scenario| options.wants(scenario, scenario);
+    if wants(scenario::FIRST_RESULT) {
+        eprintln!("first results");
+        let measured = first_result::measure(options, binaries).await;
+        report.first_result = Some(measured.context(scenario::FIRST_RESULT)?);
+    }
+    if wants(scenario::STORM) {
+        eprintln!("storm");
+        report.storm = Some(storm::measure(options, binaries).await.context(scenario::STORM)?);
+    }
+    if wants(scenario::NEIGHBOURS) {
+        eprintln!("neighbours");
+        report.neighbours = Some(neighbours::measure(options, binaries).await.context(scenario::NEIGHBOURS)?);
+    }
     if wants(scenario::MEMORY) {
         eprintln!("memory");
         report.memory.push(memory::stdio(options, binaries).await.context("memory, stdio")?);

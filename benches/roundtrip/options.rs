@@ -34,6 +34,15 @@ pub(crate) struct Options {
     /// Sessions of the crash scenario, each of which is killed once
     #[arg(long, default_value_t = 20)]
     kills: usize,
+    /// Sessions that the storm begins at once
+    #[arg(long, default_value_t = 500)]
+    storm: usize,
+    /// First results of each kind
+    #[arg(long, default_value_t = 40)]
+    first_results: usize,
+    /// Seconds beside each neighbour and round
+    #[arg(long, default_value_t = 3.0)]
+    beside: f64,
     /// Idle sessions whose memory is measured, each with a process of its own
     #[arg(long, value_name = "COUNT", value_delimiter = ',', default_values_t = [100, 500, 1000])]
     idle: Vec<usize>,
@@ -69,6 +78,18 @@ impl Options {
 
     pub(crate) fn kills(&self) -> usize {
         if self.bench { self.kills.clamp(1, 1000) } else { 2 }
+    }
+
+    pub(crate) fn storm(&self) -> usize {
+        if self.bench { self.storm.clamp(1, 5000) } else { 4 }
+    }
+
+    pub(crate) fn first_results(&self) -> usize {
+        if self.bench { self.first_results.clamp(1, 1000) } else { 2 }
+    }
+
+    pub(crate) fn beside(&self) -> Duration {
+        Duration::from_secs_f64(if self.bench { self.beside.clamp(0.1, 600.0) } else { 0.2 })
     }
 
     /// In ascending order.

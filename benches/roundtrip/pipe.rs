@@ -44,6 +44,17 @@ pub(crate) fn measure(fixture: &Path, scenario: &RoundTrip, options: &Options) -
     Ok(Figures::of(latencies, options.measured(), None, None))
 }
 
+/// From the start of a backend to its first result; then it is ended.
+pub(crate) fn first_result(fixture: &Path) -> anyhow::Result<Duration> {
+    let begin = Instant::now();
+    let mut pipe = Pipe::open(fixture)?;
+    pipe.send_call(Tool::Echo, &mut 0, &mut [begin])?;
+    pipe.receive()?;
+    let took = begin.elapsed();
+    Tool::Echo.check(&pipe.line, 0)?;
+    Ok(took)
+}
+
 impl Pipe {
     fn open(fixture: &Path) -> anyhow::Result<Self> {
         let mut command = Command::new(fixture);

@@ -9,9 +9,12 @@ use serde::Serialize;
 use crate::calls::Calls;
 use crate::common::machine::Machine;
 use crate::crash::Crash;
+use crate::first_result::FirstResult;
 use crate::goals::{self, Goal};
 use crate::memory::Idle;
+use crate::neighbours::Neighbours;
 use crate::options::Options;
+use crate::storm::Storm;
 
 /// All that was measured.
 #[derive(Serialize)]
@@ -22,6 +25,9 @@ pub(crate) struct Report {
     /// Settings of mcpvisor that were not the default.
     set: Vec<String>,
     pub(crate) round_trips: Calls,
+    pub(crate) first_result: Option<FirstResult>,
+    pub(crate) storm: Option<Storm>,
+    pub(crate) neighbours: Option<Neighbours>,
     pub(crate) memory: Vec<Idle>,
     pub(crate) crash: Option<Crash>,
     goals: Vec<Goal>,
@@ -35,6 +41,9 @@ impl Report {
             seconds: options.measured().as_secs_f64(),
             set: options.set.clone(),
             round_trips: Calls::default(),
+            first_result: None,
+            storm: None,
+            neighbours: None,
             memory: Vec::new(),
             crash: None,
             goals: Vec::new(),
@@ -65,6 +74,15 @@ impl fmt::Display for Report {
             self.rounds, self.seconds
         )?;
         self.round_trips.fmt(f)?;
+        if let Some(first_result) = &self.first_result {
+            first_result.fmt(f)?;
+        }
+        if let Some(storm) = &self.storm {
+            storm.fmt(f)?;
+        }
+        if let Some(neighbours) = &self.neighbours {
+            neighbours.fmt(f)?;
+        }
         for idle in &self.memory {
             idle.fmt(f)?;
         }

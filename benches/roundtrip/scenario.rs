@@ -105,9 +105,17 @@ pub(crate) const ROUND_TRIPS: [RoundTrip; 20] = [
 ];
 
 /// The other scenarios, which are no round trips: their names, which are their groups too, and what they are about.
-pub(crate) const OTHERS: [(&str, &str); 2] =
-    [(MEMORY, "memory per idle session"), (CRASH, "kills in the middle of calls")];
+pub(crate) const OTHERS: [(&str, &str); 5] = [
+    (FIRST_RESULT, "from the beginning of a session to its first result"),
+    (STORM, "sessions begun at once"),
+    (NEIGHBOURS, "calls beside others that crash, flood and read slowly"),
+    (MEMORY, "memory per idle session"),
+    (CRASH, "kills in the middle of calls"),
+];
 
+pub(crate) const FIRST_RESULT: &str = "first-result";
+pub(crate) const STORM: &str = "storm";
+pub(crate) const NEIGHBOURS: &str = "neighbours";
 pub(crate) const MEMORY: &str = "memory";
 pub(crate) const CRASH: &str = "crash";
 
@@ -122,10 +130,10 @@ pub(crate) fn names() -> String {
     }
     let mut text = String::from("Scenarios, by group:\n");
     for (group, names) in groups {
-        text += &format!("  {group:<11} {}\n", names.join(", "));
+        text += &format!("  {group:<13} {}\n", names.join(", "));
     }
     for (name, about) in OTHERS {
-        text += &format!("  {name:<11} {about}\n");
+        text += &format!("  {name:<13} {about}\n");
     }
     text
 }
