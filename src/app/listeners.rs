@@ -5,10 +5,14 @@ use std::net::SocketAddr;
 
 use anyhow::anyhow;
 use mcpvisor_config::Gateway;
-use tokio::net::{TcpListener, lookup_host};
+use tokio::net::{TcpListener, TcpSocket, lookup_host};
 
 use super::Failure;
 use super::state_dir::{self, Place};
+
+/// Connections that may wait to be accepted (the system allows fewer where `net.core.somaxconn` is less). Whoever finds no room
+/// there tries again after a second, so a burst of clients, as after a restart, must fit in.
+const AHEAD: u32 = 4096;
 
 /// Both listeners, bound.
 pub(super) struct Listeners {
@@ -41,6 +45,14 @@ impl Listeners {
     }
 }
 
+/// As `TcpListener::bind`, but for the room of its queue.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(AHEAD)
+}
+
 async fn bind(wanted: &str, key: &str, flag: &'static str, places: &[Place]) -> Result<TcpListener, Failure> {
     let found = lookup_host(wanted).await.map(Iterator::collect::<Vec<_>>);
     let failed = |error: io::Error| Failure::Runtime(anyhow!("cannot listen on {wanted} ({key}): {error}"));
@@ -48,7 +60,7 @@ async fn bind(wanted: &str, key: &str, flag: &'static str, places: &[Place]) -> 
     let Some(&address) = addresses.first() else {
         return Err(Failure::Usage(format!("{key}: '{wanted}' names no address")));
     };
-    match TcpListener::bind(address).await {
+    match listen(address) {
         Ok(listener) => Ok(listener),
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
             let holder = state_dir::holder_of(address, places)
