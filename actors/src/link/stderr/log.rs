@@ -125,18 +125,38 @@ impl Allowance {
     }
 }
 
+/// Whoever reads the log may have a terminal, which takes some characters for commands.
 fn printable(line: &[u8]) -> Cow<'_, str> {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     if line.len() <= LOGGED_BYTES {
-        return String::from_utf8_lossy(line);
+        return without_controls(String::from_utf8_lossy(line));
     }
-    let cut = String::from_utf8_lossy(&line[..LOGGED_BYTES]);
+    let cut = without_controls(String::from_utf8_lossy(&line[..LOGGED_BYTES]));
     Cow::Owned(format!("{cut} [cut]"))
+}
+
+fn without_controls(text: Cow<'_, str>) -> Cow<'_, str> {
+    let is_command = |char: char| char.is_control() && char != '\t';
+    if !text.contains(is_command) {
+        return text;
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for char in text.chars() {
+        if is_command(char) { shown.extend(char.escape_default()) } else { shown.push(char) }
+    }
+    Cow::Owned(shown)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A server could write to the terminal of whoever looks at the log, or make up lines of it.
+    #[test]
+    fn what_is_a_command_to_a_terminal_is_spelt_out() {
+        assert_eq!(printable(b"a\tb \xc3\xa4 \r"), "a\tb \u{e4} ");
+        assert_eq!(printable(b"\x1b[2J\0\x07a\rb\xc2\x9b"), "\\u{1b}[2J\\u{0}\\u{7}a\\rb\\u{9b}");
+    }
 
     /// If this failed, a server that logs in a loop would fill the disk, or a quiet one would be silenced.
     #[test]
