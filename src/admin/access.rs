@@ -12,7 +12,7 @@ use mcpvisor_config::{Auth, Config, Gateway};
 use super::error;
 use crate::auth::{AuthFailure, Authenticator};
 use crate::front::count_auth_failure;
-use crate::front::gate::{Gate, Refused};
+use crate::front::gate::{Gate, Refused, is_the_last};
 
 /// The rules as they are now; a reload changes them for everybody who holds this.
 #[derive(Clone)]
@@ -49,13 +49,19 @@ pub(super) async fn check(State(access): State<AccessRules>, request: Request, n
     if let Err(refused) = access.gate.check(&parts) {
         let what = match refused {
             Refused::NoHost => "a Host header is missing".to_owned(),
+            Refused::Repeated(name) => format!("the header {name} is there more than once"),
             Refused::Host(host) => format!("'{host}' is not a name of this service; see auth.allowed_hosts"),
             Refused::Origin(origin) => format!("origin '{origin}' may not ask; see auth.allowed_origins"),
         };
         return error(StatusCode::FORBIDDEN, what);
     }
     let Err(failure) = access.keys.principal(parts.headers.get(header::AUTHORIZATION)) else {
-        return next.run(Request::from_parts(parts, body)).await;
+        let last = is_the_last(&parts);
+        let mut response = next.run(Request::from_parts(parts, body)).await;
+        if last {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        return response;
     };
     count_auth_failure(failure.as_str());
     let mut response = error(

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use http::request::Parts;
 use http::uri::Authority;
-use http::{HeaderMap, HeaderValue, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Version, header};
 use mcpvisor_config::{Auth, Gateway};
 
 /// Why a request is not let in, for its client.
@@ -17,6 +17,8 @@ pub(crate) enum Refused {
     Host(String),
     /// Not an origin that may ask.
     Origin(String),
+    /// A header that says one thing is there more than once: whoever reads it elsewhere may go by the other.
+    Repeated(HeaderName),
 }
 
 /// The names this service goes by, and the origins that may ask.
@@ -43,6 +45,7 @@ impl Gate {
 
     /// Lets a request in, or says why not.
     pub(crate) fn check(&self, request: &Parts) -> Result<(), Refused> {
+        check_repeated(&request.headers)?;
         self.check_host(request)?;
         self.check_origin(&request.headers)
     }
@@ -89,6 +92,27 @@ impl Gate {
     }
 }
 
+/// Whether the connection must not be used for another request (RFC 9112, 6.1): beside `Transfer-Encoding` there may have been a
+/// `Content-Length` (hyper goes by the former and drops the latter), and a proxy that went by it sees other requests than we do.
+pub(crate) fn is_the_last(request: &Parts) -> bool {
+    request.headers.contains_key(header::TRANSFER_ENCODING)
+}
+
+/// RFC 9110, 5.3, and RFC 9112, 3.2. Nearly free where no header is there twice.
+fn check_repeated(headers: &HeaderMap) -> Result<(), Refused> {
+    if headers.len() == headers.keys_len() {
+        return Ok(());
+    }
+    let singular = |name: &HeaderName| {
+        const SINGULAR: [HeaderName; 4] =
+            [header::HOST, header::ORIGIN, header::AUTHORIZATION, header::CONTENT_TYPE];
+        SINGULAR.contains(name) || name == "last-event-id" || name.as_str().starts_with("mcp-")
+    };
+    let repeated =
+        headers.keys().find(|name| singular(name) && headers.get_all(*name).iter().nth(1).is_some());
+    repeated.map_or(Ok(()), |name| Err(Refused::Repeated(name.clone())))
+}
+
 /// The host of `host`, `host:port`, `[v6]:port`, or a whole address like `v6`; lower case.
 fn host_of(text: &str) -> Option<String> {
     let text = text.trim();
@@ -100,6 +124,10 @@ fn host_of(text: &str) -> Option<String> {
     if text.contains('@') || authority.host().is_empty() {
         return None;
     }
+    let port = text.get(authority.host().len()..).unwrap_or_default();
+    if !port.is_empty() && !port.strip_prefix(':').is_some_and(is_port) {
+        return None;
+    }
     let host = authority.host().trim_start_matches('[').trim_end_matches(']');
     let host = host.strip_suffix('.').unwrap_or(host);
     Some(host.parse::<IpAddr>().map_or_else(|_| host.to_ascii_lowercase(), |address| address.to_string()))
@@ -107,8 +135,12 @@ fn host_of(text: &str) -> Option<String> {
 
 /// What nearly every local client sends, seen without taking it apart.
 fn is_plain_loopback(host: &str) -> bool {
-    let name = host.split_once(':').map_or(host, |(name, _)| name);
-    matches!(name, "127.0.0.1" | "localhost")
+    let (name, port) = host.split_once(':').unwrap_or((host, ""));
+    matches!(name, "127.0.0.1" | "localhost") && is_port(port)
+}
+
+fn is_port(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn is_loopback(name: &str) -> bool {

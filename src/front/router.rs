@@ -8,7 +8,7 @@ use hyper::body::Incoming;
 use serde_json::json;
 
 use super::body::{self, HttpResponse};
-use super::gate::Refused;
+use super::gate::{Refused, is_the_last};
 use super::inbound::{Inbound, SESSION_HEADER};
 use super::rejection::{INVALID_REQUEST, Rejection};
 use super::target::Target;
@@ -29,6 +29,9 @@ impl Front {
         measure::count_response(target.label(), response.status());
         if let Some(origin) = parts.headers.get(header::ORIGIN) {
             allow_origin(&mut response, origin);
+        }
+        if is_the_last(&parts) {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         self.busy_poll.traffic();
         response
@@ -176,6 +179,9 @@ fn not_let_in(refused: &Refused) -> Rejection {
                 "'{host}' is no name of this service: use its own, or add yours to auth.allowed_hosts"
             );
             (StatusCode::FORBIDDEN, text)
+        }
+        Refused::Repeated(name) => {
+            (StatusCode::BAD_REQUEST, format!("the header {name} is there more than once"))
         }
         Refused::Origin(origin) => {
             let text = format!("origin '{origin}' is not allowed: add it to auth.allowed_origins");

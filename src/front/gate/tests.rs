@@ -49,6 +49,10 @@ fn a_page_that_rebinds_its_name_to_this_machine_is_kept_out() {
         "x@localhost",
         "",
         "192.168.1.1",
+        "localhost:80@evil.example",
+        "127.0.0.1:@evil.example",
+        "localhost:evil.example",
+        "localhost:80:80",
     ] {
         assert_eq!(ask(&gate, host, None), Err(Refused::Host(host.into())), "{host}");
     }
@@ -97,4 +101,22 @@ fn only_http_1_0_may_come_without_a_host() {
 #[test]
 fn every_origin_is_let_in_when_told_so() {
     assert_eq!(ask(&gate("127.0.0.1:1", &[], &["*"]), "localhost", Some("https://x.example")), Ok(()));
+}
+
+/// What stands before the service would go by the one, and the service by the other.
+#[test]
+fn what_says_one_thing_is_there_once() {
+    let gate = gate("127.0.0.1:8080", &[], &[]);
+    let ask = |name: &str| {
+        let request = Request::get("/mcp/demo").header("host", "localhost").header(name, "localhost");
+        gate.check(&request.header(name, "x").body(()).unwrap().into_parts().0)
+    };
+    for name in
+        ["host", "origin", "authorization", "content-type", "mcp-session-id", "mcp-param-x", "last-event-id"]
+    {
+        assert_eq!(ask(name), Err(Refused::Repeated(name.parse().unwrap())), "{name}");
+    }
+    for name in ["accept", "cookie", "x-forwarded-for"] {
+        assert_eq!(ask(name), Ok(()), "{name}");
+    }
 }
