@@ -1,5 +1,7 @@
 //! Who is asking: the one place that turns credentials into a principal.
 
+mod caller;
+
 use std::sync::Arc;
 
 use http::HeaderValue;
@@ -7,17 +9,11 @@ use mcpvisor_config::Auth;
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
+use caller::Credential;
+pub use caller::{AuthFailure, Caller};
+
 /// The principal of everybody where no keys are configured.
 pub const ANONYMOUS: &str = "anonymous";
-
-/// Why nobody was recognised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AuthFailure {
-    /// No credentials were sent.
-    Missing,
-    /// They are not ours.
-    Invalid,
-}
 
 /// Recognises the holders of the configured keys.
 pub struct Authenticator {
@@ -28,16 +24,6 @@ pub struct Authenticator {
 struct Key {
     principal: Arc<str>,
     sha256: [u8; 32],
-}
-
-impl AuthFailure {
-    /// The value of the metric label `reason`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Missing => "missing",
-            Self::Invalid => "invalid",
-        }
-    }
 }
 
 impl Authenticator {
@@ -60,16 +46,30 @@ impl Authenticator {
         !self.keys.is_empty()
     }
 
-    /// The principal that a request's `Authorization` header names.
+    /// Whether what a caller has shown would still be taken.
+    pub fn honours(&self, caller: &Caller) -> bool {
+        match &caller.credential {
+            Credential::Nothing => !self.is_required(),
+            Credential::Key(digest) => {
+                self.holder_of(digest).is_some_and(|principal| principal == caller.principal)
+            }
+        }
+    }
+
+    /// Who asks, as a request's `Authorization` header says.
     ///
     /// `Bearer KEY`, or the bare key, as the GitHub gateway's clients send it.
-    pub fn principal(&self, authorization: Option<&HeaderValue>) -> Result<Arc<str>, AuthFailure> {
-        if self.keys.is_empty() {
-            return Ok(self.anonymous.clone());
+    ///
+    /// # Errors
+    /// Nobody that is known here.
+    pub fn caller(&self, authorization: Option<&HeaderValue>) -> Result<Caller, AuthFailure> {
+        if !self.is_required() {
+            return Ok(Caller { principal: self.anonymous.clone(), credential: Credential::Nothing });
         }
         let credentials = authorization.ok_or(AuthFailure::Missing)?.as_bytes().trim_ascii();
         let digest: [u8; 32] = Sha256::digest(token(credentials).ok_or(AuthFailure::Invalid)?).into();
-        self.holder_of(&digest).ok_or(AuthFailure::Invalid)
+        let principal = self.holder_of(&digest).ok_or(AuthFailure::Invalid)?;
+        Ok(Caller { principal, credential: Credential::Key(digest) })
     }
 
     /// Looks at every key, so that the time taken does not tell which one came close.
@@ -107,7 +107,7 @@ mod tests {
     }
 
     fn ask(authenticator: &Authenticator, header: &str) -> Result<Arc<str>, AuthFailure> {
-        authenticator.principal(Some(&HeaderValue::from_str(header).unwrap()))
+        authenticator.caller(Some(&HeaderValue::from_str(header).unwrap())).map(|caller| caller.principal)
     }
 
     #[test]
@@ -124,7 +124,7 @@ mod tests {
         for header in ["Bearer a-ke", "Bearer a-key2", "Bearer ", "", "Basic a-key"] {
             assert_eq!(ask(&auth, header), Err(AuthFailure::Invalid), "{header:?}");
         }
-        assert_eq!(auth.principal(None), Err(AuthFailure::Missing));
+        assert_eq!(auth.caller(None).err(), Some(AuthFailure::Missing));
     }
 
     #[test]
@@ -133,7 +133,22 @@ mod tests {
         assert!(auth.knows(ANONYMOUS) && !auth.knows("alice"));
         assert!(authenticator(&[("alice", "k")]).knows("alice"));
         assert!(!authenticator(&[("alice", "k")]).knows(ANONYMOUS));
-        assert_eq!(auth.principal(None).as_deref(), Ok(ANONYMOUS));
+        assert_eq!(auth.caller(None).map(|caller| caller.principal).as_deref(), Ok(ANONYMOUS));
         assert_eq!(ask(&auth, "Bearer whatever").as_deref(), Ok(ANONYMOUS));
+    }
+
+    /// The streams of a key that has leaked would go on after it was replaced.
+    #[test]
+    fn a_key_is_honoured_until_it_is_taken_back_or_replaced() {
+        let auth = authenticator(&[("alice", "a-key")]);
+        let alice = auth.caller(Some(&HeaderValue::from_static("Bearer a-key"))).ok().unwrap();
+        assert!(auth.honours(&alice) && authenticator(&[("bob", "b"), ("alice", "a-key")]).honours(&alice));
+        for other in
+            [authenticator(&[("alice", "new")]), authenticator(&[("bob", "a-key")]), authenticator(&[])]
+        {
+            assert!(!other.honours(&alice));
+        }
+        let anybody = authenticator(&[]).caller(None).ok().unwrap();
+        assert!(authenticator(&[]).honours(&anybody) && !auth.honours(&anybody));
     }
 }

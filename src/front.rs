@@ -18,6 +18,7 @@ pub(crate) mod gate;
 mod health;
 mod inbound;
 mod initialize;
+mod lease;
 mod measure;
 mod media;
 mod modern;
@@ -44,10 +45,12 @@ use hyper::service::service_fn;
 use mcpvisor_actors::{EndCause, Launcher};
 use mcpvisor_config::Config;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::listen::Listening;
 use crate::telemetry::limits;
+use crate::auth::{AuthFailure, Caller};
 use busy_poll::BusyPoll;
 pub(crate) use measure::count_auth_failure;
 pub(crate) use modern::meta::names_a_version;
@@ -75,6 +78,8 @@ pub struct Front {
     me: Weak<Front>,
     state: AtomicU8,
     busy_poll: BusyPoll,
+    /// Told of every reload.
+    reloaded: watch::Sender<()>,
     /// Cancelled when the service begins to drain.
     ending: CancellationToken,
     parking: Parking,
@@ -96,6 +101,7 @@ impl Front {
             sessions: Sessions::start(table, config.session.ttl),
             state: AtomicU8::new(OPEN),
             busy_poll: BusyPoll::start(config.gateway.busy_poll),
+            reloaded: watch::Sender::new(()),
             ending: CancellationToken::new(),
             parking: Parking::start(),
             seal: Seal::new(&config.session.state_key).map(Arc::new),
@@ -153,14 +159,13 @@ impl Front {
         }
     }
 
-    fn principal(&self, headers: &HeaderMap) -> Result<Arc<str>, Rejection> {
-        self.rules.load().auth.principal(headers.get(header::AUTHORIZATION)).map_err(|failure| {
+    /// Who asks; a refusal is counted.
+    fn caller(&self, headers: &HeaderMap) -> Result<Caller, Rejection> {
+        self.rules.load().auth.caller(headers.get(header::AUTHORIZATION)).map_err(|failure| {
             measure::count_auth_failure(failure.as_str());
             let (text, challenge) = match failure {
-                crate::auth::AuthFailure::Missing => {
-                    ("credentials are missing", r#"Bearer realm="mcpvisor""#)
-                }
-                crate::auth::AuthFailure::Invalid => {
+                AuthFailure::Missing => ("credentials are missing", r#"Bearer realm="mcpvisor""#),
+                AuthFailure::Invalid => {
                     ("the credentials are not valid", r#"Bearer realm="mcpvisor", error="invalid_token""#)
                 }
             };

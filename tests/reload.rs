@@ -12,10 +12,15 @@ mod common;
 mod ends;
 #[path = "reload/load.rs"]
 mod load;
+#[allow(dead_code, reason = "no test uses all of it")]
+#[path = "modern/client.rs"]
+mod modern;
 #[path = "reload/orders.rs"]
 mod orders;
 #[path = "reload/settings.rs"]
 mod settings;
+#[path = "reload/streams.rs"]
+mod streams;
 
 use std::fs;
 

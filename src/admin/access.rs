@@ -55,7 +55,7 @@ pub(super) async fn check(State(access): State<AccessRules>, request: Request, n
         };
         return error(StatusCode::FORBIDDEN, what);
     }
-    let Err(failure) = access.keys.principal(parts.headers.get(header::AUTHORIZATION)) else {
+    let Err(failure) = access.keys.caller(parts.headers.get(header::AUTHORIZATION)) else {
         let last = is_the_last(&parts);
         let mut response = next.run(Request::from_parts(parts, body)).await;
         if last {

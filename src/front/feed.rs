@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use super::body::{self, FrontBody, HttpResponse};
 use super::events::{EventId, FeedBody};
 use super::inbound::Inbound;
+use super::lease::Lease;
 use super::media;
 use super::rejection::{INTERNAL_ERROR, INVALID_REQUEST, Rejection};
 use super::session::{NotKept, OpenFeed, Session, SessionMsg};
@@ -34,7 +35,7 @@ pub(crate) async fn get(inbound: Inbound<'_>) -> Result<HttpResponse, Rejection>
         inbound.check_draining(None)?;
     }
     match open(&inbound, &session, from).await? {
-        Ok(feed) => Ok(body::event_stream(FrontBody::Feed(Box::new(feed)))),
+        Ok(feed) => Ok(body::event_stream(FrontBody::Feed(Box::new(feed.under(Lease::begin(&inbound)))))),
         Err(NotKept) => Err(not_ours()),
     }
 }

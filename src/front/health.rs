@@ -60,7 +60,7 @@ pub(crate) async fn health(front: &Front) -> HttpResponse {
 /// `POST /close`: the drain begins; the program exits when it is over.
 pub(crate) fn close(front: &Front, headers: &HeaderMap, peer: SocketAddr) -> Result<HttpResponse, Rejection> {
     if front.rules.load().auth.is_required() {
-        front.principal(headers)?;
+        front.caller(headers)?;
     } else if !peer.ip().to_canonical().is_loopback() {
         let text = "without auth.keys only this machine may close the service";
         return Err(Rejection::new(StatusCode::FORBIDDEN, super::rejection::INVALID_REQUEST, text));

@@ -12,6 +12,7 @@ use super::rejection::Rejection;
 use super::session::Session;
 use super::unified::Set;
 use super::version::unknown_version;
+use crate::auth::Caller;
 
 /// Names the session of a request.
 pub(crate) const SESSION_HEADER: HeaderName = HeaderName::from_static("mcp-session-id");
@@ -22,7 +23,7 @@ pub(crate) struct Inbound<'a> {
     pub(crate) face: Arc<Face>,
     /// Several backends as one; `face` is then theirs together.
     pub(crate) set: Option<Arc<Set>>,
-    pub(crate) principal: Arc<str>,
+    pub(crate) caller: Caller,
     pub(crate) headers: &'a HeaderMap,
 }
 
@@ -44,7 +45,7 @@ impl Inbound<'_> {
 
     /// Whether a session can be used for this request, whatever has named it.
     pub(crate) fn check_session(&self, session: &Session, id: Option<&[u8]>) -> Result<(), Rejection> {
-        if session.principal() != &*self.principal {
+        if session.principal() != &*self.caller.principal {
             count_auth_failure(FOREIGN_SESSION);
             return Err(Rejection::no_such_session());
         }

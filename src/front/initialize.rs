@@ -50,7 +50,7 @@ pub(crate) async fn open(inbound: &Inbound<'_>, message: &Envelope) -> Result<Op
     let mut operation = Operation::begin(&inbound.face, Some("initialize"), Version::Other);
     let mut route = None;
     let opening = Opening::begin(inbound, Some(&id), |name, mailbox| {
-        let record = SessionRecord::new(&*inbound.principal, message.bytes().clone());
+        let record = SessionRecord::new(&*inbound.caller.principal, message.bytes().clone());
         let sink = Box::new(Sink(mailbox.clone()));
         let own = inbound.front.launcher.route(&inbound.face.name, name, record, sink)?;
         Ok(Way::One(route.insert(own).clone()))
@@ -101,7 +101,7 @@ impl<'a> Opening<'a> {
         let mailbox = Arc::new(Mailbox::default());
         let way = way(&name, &mailbox);
         let way = way.map_err(|refusal| Rejection::refused(id, StatusCode::NOT_FOUND, &refusal))?;
-        let (principal, face) = (inbound.principal.clone(), inbound.face.clone());
+        let (principal, face) = (inbound.caller.principal.clone(), inbound.face.clone());
         let session = Arc::new(Session::new(name, principal, face, way, mailbox));
         let opening = Self { sessions, session: session.clone(), room: Some(room) };
         if !sessions.spawn(session).await {

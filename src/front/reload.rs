@@ -37,6 +37,8 @@ impl Front {
             }
             self.sessions.end(&session, cause);
         }
+        // Streams that belong to no session too.
+        self.reloaded.send_replace(());
         strangers
     }
 }

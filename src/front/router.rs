@@ -89,11 +89,11 @@ impl Front {
         target: Target<'_>,
         name: &str,
     ) -> Result<HttpResponse, Rejection> {
-        let principal = self.principal(&parts.headers)?;
+        let caller = self.caller(&parts.headers)?;
         let set = self.rules.load().sets.get(name).cloned();
         let set = set.ok_or_else(|| self.no_such_set(target))?;
         let (face, headers) = (set.face().clone(), &parts.headers);
-        let inbound = Inbound { front: self, face, set: Some(set), principal, headers };
+        let inbound = Inbound { front: self, face, set: Some(set), caller, headers };
         serve(inbound, &parts.method, body, target).await
     }
 
@@ -102,10 +102,10 @@ impl Front {
         parts: &'a http::request::Parts,
         name: &str,
     ) -> Result<Inbound<'a>, Rejection> {
-        let principal = self.principal(&parts.headers)?;
+        let caller = self.caller(&parts.headers)?;
         let face = self.rules.load().faces.get(name).cloned();
         let face = face.ok_or_else(|| self.no_such_backend(name))?;
-        Ok(Inbound { front: self, face, set: None, principal, headers: &parts.headers })
+        Ok(Inbound { front: self, face, set: None, caller, headers: &parts.headers })
     }
 
     fn no_such_backend(&self, name: &str) -> Rejection {

@@ -25,6 +25,8 @@ use super::era::{self, Era};
 use super::events::Source;
 use super::inbound::Inbound;
 use super::initialize::{self, random_id};
+use super::lease::Lease;
+use super::measure::{FOREIGN_SESSION, count_auth_failure};
 use super::post::{read_any, unparsable};
 use super::rejection::{INTERNAL_ERROR, INVALID_REQUEST, Rejection};
 use super::session::Session;
@@ -48,23 +50,28 @@ pub(crate) async fn get(inbound: Inbound<'_>) -> Result<HttpResponse, Rejection>
     let id = random_id().ok_or_else(internal)?;
     let max = inbound.front.launcher.config().limits.max_sessions;
     let channels = inbound.front.channels.clone();
-    let opened = channels.open(id.into(), inbound.principal.clone(), inbound.face.clone(), max);
+    let opened = channels.open(id.into(), inbound.caller.principal.clone(), inbound.face.clone(), max);
     let Some((channel, receiver)) = opened else {
         let text = "too many streams are open (limits.max_sessions)";
         let full = Rejection::new(StatusCode::SERVICE_UNAVAILABLE, INTERNAL_ERROR, text);
         return Err(full.retry_after(Duration::from_secs(10)));
     };
     let ending = inbound.front.ending.clone();
-    let waiting = channel.clone();
+    let (waiting, lease) = (channel.clone(), Lease::begin(&inbound));
     tokio::spawn(async move {
         tokio::select! {
             // What was begun is drained with the sessions.
             () = ending.cancelled() => {}
             () = waiting.over() => {}
+            () = lease.over() => return waiting.close(),
             () = tokio::time::sleep(GREETING) => {}
         }
         if waiting.session().is_none() {
-            waiting.close();
+            return waiting.close();
+        }
+        tokio::select! {
+            () = waiting.over() => {}
+            () = lease.over() => waiting.close(),
         }
     });
     let body = SseBody::new(channel, receiver, channels, inbound.front.me.clone());
@@ -85,7 +92,11 @@ where
         name.ok_or_else(|| Rejection::invalid(None, "session_id is missing: open GET /sse/{backend}"))?;
     let channel = inbound.front.channels.get(name).ok_or_else(Rejection::no_such_session)?;
     // Whatever is wrong with it, the client is told the same.
-    if *channel.principal != *inbound.principal || channel.face.name != inbound.face.name {
+    if *channel.principal != *inbound.caller.principal {
+        count_auth_failure(FOREIGN_SESSION);
+        return Err(Rejection::no_such_session());
+    }
+    if channel.face.name != inbound.face.name {
         return Err(Rejection::no_such_session());
     }
     if let Some(session) = channel.session() {
@@ -122,10 +133,10 @@ fn request(inbound: &Inbound<'_>, channel: &Arc<Channel>, message: Envelope) -> 
         }
         // Answered at once: a launch may take longer than such clients wait for a 202.
         let (front, headers) = (inbound.front.me.clone(), inbound.headers.clone());
-        let (channel, face, principal) = (channel.clone(), inbound.face.clone(), inbound.principal.clone());
+        let (channel, face, caller) = (channel.clone(), inbound.face.clone(), inbound.caller.clone());
         tokio::spawn(async move {
             let Some(front) = front.upgrade() else { return };
-            let inbound = Inbound { front: &front, face, set: None, principal, headers: &headers };
+            let inbound = Inbound { front: &front, face, set: None, caller, headers: &headers };
             // Dropped with the stream: a session that is being made then leaves nothing behind.
             tokio::select! {
                 () = greeted(&inbound, &channel, &message) => {}

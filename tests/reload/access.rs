@@ -10,7 +10,7 @@ fn sha256(key: &str) -> String {
     Sha256::digest(key).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn keys(of: &str, keys: &[(&str, &str)]) -> String {
+pub fn keys(of: &str, keys: &[(&str, &str)]) -> String {
     let entry = |(id, key): &(&str, &str)| format!("{{ id = {id:?}, sha256 = {:?} }}", sha256(key));
     format!("{of} = [{}]\n", keys.iter().map(entry).collect::<Vec<_>>().join(", "))
 }

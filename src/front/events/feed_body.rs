@@ -9,6 +9,7 @@ use mcpvisor_actors::byte_channel::Receiver;
 
 use super::keep_alive::KeepAlive;
 use super::{EventId, Numbered, STANDALONE, write_event, write_priming};
+use crate::front::lease::Lease;
 use crate::front::measure::OpenStream;
 use crate::front::session::{InUse, Session, SessionMsg};
 
@@ -28,6 +29,8 @@ pub(crate) struct FeedBody {
     _in_use: InUse,
     /// Of the standalone stream: tells the Session how far its client got.
     end: Option<FeedEnd>,
+    /// How long its reader may read.
+    lease: Option<Lease>,
     _open: OpenStream,
 }
 
@@ -58,12 +61,23 @@ impl FeedBody {
             keep_alive: KeepAlive::new(face.settings().keep_alive),
             _in_use: session.begin_use(),
             end,
+            lease: None,
             _open: OpenStream::new(gauge),
         }
     }
 
+    /// The same, no longer than this lasts: what is still to be said can be fetched by whoever may.
+    pub(crate) fn under(self, lease: Lease) -> Self {
+        let mut feed = self;
+        feed.lease = Some(lease);
+        feed
+    }
+
     /// The next bytes of the stream.
     pub(crate) fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        if self.lease.as_mut().is_some_and(|lease| lease.poll_over(cx).is_ready()) {
+            return Poll::Ready(None);
+        }
         let mut piece = BytesMut::new();
         if std::mem::take(&mut self.priming) {
             write_priming(&mut piece, EventId { stream: self.stream, sequence: self.after });

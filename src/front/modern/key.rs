@@ -50,7 +50,7 @@ impl Who {
     pub(crate) fn of(inbound: &Inbound<'_>, meta: &Meta, era: Era) -> Result<Self, Refusal> {
         let front = inbound.front;
         let (config, backend) = (front.launcher.config(), front.launcher.backend(&inbound.face.name)?);
-        let sharers = sharers(&backend, &config.session.header, inbound.headers, &inbound.principal);
+        let sharers = sharers(&backend, &config.session.header, inbound.headers, &inbound.caller.principal);
         // What a client can do is said in the handshake, once for all who share the connection.
         let capabilities = (era == Era::Legacy).then(|| capabilities(meta));
         let who = match &capabilities {
@@ -63,7 +63,7 @@ impl Who {
             None => greeting(&backend),
             Some(capabilities) => initialize(&backend, meta, capabilities),
         });
-        let record = SessionRecord::new(&*inbound.principal, opening).in_era(era);
+        let record = SessionRecord::new(&*inbound.caller.principal, opening).in_era(era);
         Ok(Self { key, record: record.into(), is_alone: backend.isolation == Isolation::Request })
     }
 

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::key::Who;
 use super::talk::Said;
 use crate::front::inbound::Inbound;
+use crate::front::lease::Lease;
 use bridged::Bridged;
 pub(crate) use fan::Fan;
 use relayed::Relayed;
@@ -33,6 +34,7 @@ pub(crate) struct Listen {
     /// The client's id, raw JSON.
     id: Bytes,
     ending: CancellationToken,
+    lease: Lease,
     ended: bool,
 }
 
@@ -76,7 +78,8 @@ pub(crate) fn bridged(inbound: &Inbound<'_>, who: &Who, message: &Envelope) -> L
 impl Listen {
     fn new(inbound: &Inbound<'_>, source: Source, message: &Envelope) -> Self {
         let id = message.id_bytes().unwrap_or_default();
-        Self { source, next: VecDeque::new(), id, ending: inbound.front.ending.clone(), ended: false }
+        let (ending, lease) = (inbound.front.ending.clone(), Lease::begin(inbound));
+        Self { source, next: VecDeque::new(), id, ending, lease, ended: false }
     }
 
     /// What the client is told next. May be dropped and called again.
@@ -91,6 +94,7 @@ impl Listen {
             let heard = tokio::select! {
                 biased;
                 () = self.ending.cancelled() => Heard::End,
+                () = self.lease.over() => Heard::End,
                 heard = self.source.hear(&self.id) => heard,
             };
             let said = match heard {

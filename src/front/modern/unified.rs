@@ -19,9 +19,11 @@ use super::checks::{INVALID_PARAMS, METHOD_NOT_FOUND};
 use super::listen::Fan;
 use super::meta::Meta;
 use super::talk::{Said, Talk};
+use crate::auth::Caller;
 use crate::front::Front;
 use crate::front::face::Face;
 use crate::front::inbound::Inbound;
+use crate::front::lease::Lease;
 use crate::front::rejection::Rejection;
 use crate::front::unified::{Asked, Owners, Set, View, split, unknown};
 pub(crate) use seen::Seen;
@@ -31,7 +33,7 @@ pub(crate) use seen::Seen;
 pub(crate) struct Visitor {
     pub(super) front: Arc<Front>,
     pub(super) set: Arc<Set>,
-    principal: Arc<str>,
+    caller: Caller,
     headers: Arc<HeaderMap>,
     pub(super) message: Envelope,
     /// `params._meta`, but for what is for one answer only.
@@ -54,7 +56,9 @@ pub(super) async fn begin(
         Asked::Uri if method == "resources/read" => visitor.read(inbound, meta).await,
         Asked::Reference => visitor.complete(inbound, meta).await,
         Asked::Nothing if method == "server/discover" => Ok(later(async move { visitor.discover().await })),
-        Asked::Nothing if method == "subscriptions/listen" => Ok(Talk::Fan(Fan::begin(visitor).into())),
+        Asked::Nothing if method == "subscriptions/listen" => {
+            Ok(Talk::Fan(Fan::begin(visitor, Lease::begin(inbound)).into()))
+        }
         Asked::Uri | Asked::Nothing => {
             let text = format!("there is no {method} for several backends at once: use /mcp/{{backend}}");
             Ok(Talk::Told(Some(visitor.wrong(StatusCode::NOT_FOUND, METHOD_NOT_FOUND, &text))))
@@ -77,9 +81,9 @@ impl Visitor {
         Self {
             front: inbound.front.clone(),
             set: set.clone(),
-            principal: inbound.principal.clone(),
+            caller: inbound.caller.clone(),
             headers: Arc::new(inbound.headers.clone()),
-            owners: set.owners(&inbound.principal),
+            owners: set.owners(&inbound.caller.principal),
             message,
             meta,
         }
@@ -87,8 +91,8 @@ impl Visitor {
 
     /// The same as a request to one backend.
     fn inbound<'a>(&'a self, face: &Arc<Face>) -> Inbound<'a> {
-        let (face, principal) = (face.clone(), self.principal.clone());
-        Inbound { front: &self.front, face, set: None, principal, headers: &self.headers }
+        let (face, caller) = (face.clone(), self.caller.clone());
+        Inbound { front: &self.front, face, set: None, caller, headers: &self.headers }
     }
 
     /// A request of our own, in the client's name.
@@ -148,8 +152,8 @@ impl Visitor {
         message: Envelope,
         meta: Meta,
     ) -> Result<Talk, Rejection> {
-        let (front, headers, principal) = (inbound.front, inbound.headers, inbound.principal.clone());
-        let inner = Inbound { front, face: face.clone(), set: None, principal, headers };
+        let (front, headers, caller) = (inbound.front, inbound.headers, inbound.caller.clone());
+        let inner = Inbound { front, face: face.clone(), set: None, caller, headers };
         let talk = Box::pin(super::begin(&inner, message, meta)).await?;
         Ok(Talk::Seen(Seen::new(talk, View::new(face.name.clone()), self.owners.clone()).into()))
     }

@@ -64,7 +64,7 @@ impl Asks {
             launcher: inbound.front.launcher.clone(),
             parking: inbound.front.parking.clone(),
             seal,
-            principal: inbound.principal.clone(),
+            principal: inbound.caller.principal.clone(),
             key: who.key.clone(),
             is_alone: who.is_alone,
             request: message.clone(),

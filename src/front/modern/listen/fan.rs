@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::wanted::Wanted;
 use super::{ACKNOWLEDGED, named};
 use crate::front::face::Face;
+use crate::front::lease::Lease;
 use crate::front::modern::talk::{Said, Talk};
 use crate::front::modern::unified::Visitor;
 
@@ -41,6 +42,7 @@ pub(crate) struct Fan {
     visitor: Visitor,
     wanted: Wanted,
     ending: CancellationToken,
+    lease: Lease,
     members: watch::Receiver<Arc<[Arc<Face>]>>,
     sender: mpsc::Sender<Heard>,
     heard: mpsc::Receiver<Heard>,
@@ -56,13 +58,14 @@ pub(crate) struct Fan {
 }
 
 impl Fan {
-    pub(crate) fn begin(visitor: Visitor) -> Self {
+    pub(crate) fn begin(visitor: Visitor, lease: Lease) -> Self {
         let wanted = Wanted::of(&visitor.message);
         let mut members = visitor.set.changes();
         let now = members.borrow_and_update().clone();
         let (sender, heard) = mpsc::channel(WAITING);
         let mut fan = Self {
             ending: visitor.front.ending.clone(),
+            lease,
             members,
             wanted,
             sender,
@@ -94,10 +97,8 @@ impl Fan {
             let patience = self.until;
             tokio::select! {
                 biased;
-                () = self.ending.cancelled() => {
-                    self.ended = true;
-                    return Some(Said::Last(StatusCode::OK, message::subscription_ended(&self.id())));
-                }
+                () = self.ending.cancelled() => return Some(self.complete()),
+                () = self.lease.over() => return Some(self.complete()),
                 Ok(()) = self.members.changed() => self.follow(),
                 () = sleep_until(patience.unwrap_or_else(Instant::now)), if patience.is_some() => {
                     self.acknowledge();
@@ -106,6 +107,12 @@ impl Fan {
                 Some(heard) = self.heard.recv() => self.hear(heard),
             }
         }
+    }
+
+    /// An end in good order.
+    fn complete(&mut self) -> Said {
+        self.ended = true;
+        Said::Last(StatusCode::OK, message::subscription_ended(&self.id()))
     }
 
     fn hear(&mut self, heard: Heard) {

@@ -29,7 +29,7 @@ impl Visitor {
         let purpose = Purpose {
             list: of,
             set: self.set.name(),
-            principal: &self.principal,
+            principal: &self.caller.principal,
             members: &members,
             owners: &self.owners,
             seal: &seal,

@@ -42,7 +42,7 @@ pub(crate) async fn initialize(
             launcher: inbound.front.launcher.clone(),
             set: set.clone(),
             session: session.clone(),
-            principal: inbound.principal.clone(),
+            principal: inbound.caller.principal.clone(),
             initialize: message.bytes().clone(),
             mailbox: mailbox.clone(),
             seal,

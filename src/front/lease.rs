@@ -1,0 +1,67 @@
+//! How long a stream that belongs to no request may stay open: for as long as whoever has opened it might open it again.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Weak;
+use std::task::{Context, Poll};
+
+use tokio::sync::watch;
+use tokio_util::sync::{CancellationToken, DropGuard, WaitForCancellationFutureOwned};
+
+use super::Front;
+use super::inbound::Inbound;
+use crate::auth::Caller;
+
+/// Held by the stream; dropped with it.
+pub(crate) struct Lease {
+    token: CancellationToken,
+    over: Pin<Box<WaitForCancellationFutureOwned>>,
+    _watched: DropGuard,
+}
+
+impl Lease {
+    /// Ends when the caller's key is taken back or replaced.
+    pub(crate) fn begin(inbound: &Inbound<'_>) -> Self {
+        let token = CancellationToken::new();
+        let (front, reloads) = (inbound.front.me.clone(), inbound.front.reloaded.subscribe());
+        tokio::spawn(watch(front, reloads, inbound.caller.clone(), token.clone()));
+        let (over, _watched) = (Box::pin(token.clone().cancelled_owned()), token.clone().drop_guard());
+        Self { token, over, _watched }
+    }
+
+    /// Comes back when it is over.
+    pub(crate) async fn over(&self) {
+        self.token.cancelled().await;
+    }
+
+    /// Whether it is over; wakes when it comes to be.
+    pub(crate) fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.over.as_mut().poll(cx)
+    }
+}
+
+async fn watch(
+    front: Weak<Front>,
+    mut reloads: watch::Receiver<()>,
+    caller: Caller,
+    token: CancellationToken,
+) {
+    loop {
+        tokio::select! {
+            () = token.cancelled() => return,
+            changed = reloads.changed() => if changed.is_err() { return },
+        }
+        match front.upgrade() {
+            Some(front) if front.admits(&caller) => {}
+            _ => break,
+        }
+    }
+    token.cancel();
+}
+
+impl Front {
+    /// Whether what the caller has shown would still be taken.
+    fn admits(&self, caller: &Caller) -> bool {
+        self.rules.load().auth.honours(caller)
+    }
+}
