@@ -48,9 +48,9 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::auth::{AuthFailure, Caller};
 use crate::listen::Listening;
 use crate::telemetry::limits;
-use crate::auth::{AuthFailure, Caller};
 use busy_poll::BusyPoll;
 pub(crate) use measure::count_auth_failure;
 pub(crate) use modern::meta::names_a_version;
@@ -159,9 +159,14 @@ impl Front {
         }
     }
 
+    /// Who asks, whether that is to be counted or not.
+    async fn recognise(&self, headers: &HeaderMap) -> Result<Caller, AuthFailure> {
+        self.rules.load().auth.caller(headers.get(header::AUTHORIZATION))
+    }
+
     /// Who asks; a refusal is counted.
-    fn caller(&self, headers: &HeaderMap) -> Result<Caller, Rejection> {
-        self.rules.load().auth.caller(headers.get(header::AUTHORIZATION)).map_err(|failure| {
+    async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Rejection> {
+        self.recognise(headers).await.map_err(|failure| {
             measure::count_auth_failure(failure.as_str());
             let (text, challenge) = match failure {
                 AuthFailure::Missing => ("credentials are missing", r#"Bearer realm="mcpvisor""#),

@@ -1,19 +1,25 @@
-//! What of a backend its clients may see and use, and under which names (`tools`, `prompts`, `resources`). Pure.
+//! What of a backend its clients may see and use, and under which names (`tools`, `prompts`, `resources`; `auth.rules` say which of
+//! them may use which tools). Pure.
 //!
 //! Applied where every request of every client passes on its way, so that there is no way around it: what is hidden in a list
 //! cannot be asked for either. What cannot be read is refused.
 
 mod lists;
 
+use std::sync::Arc;
+
+use arc_swap::Guard;
 use mcpvisor_config::{Backend, NameFilter, ToolFilter};
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 
+use crate::access;
 use crate::era::Era;
 use crate::error::Refusal;
 use crate::glob;
 use crate::message::Envelope;
+use crate::session_record::SessionRecord;
 
 pub(crate) use lists::{is_list, seen};
 
@@ -39,18 +45,18 @@ struct Reference {
     uri: Option<String>,
 }
 
-/// A request as the backend is to get it; `None`: as it is.
+/// A request as the backend is to get it; `None`: as it is. `record` is that of whoever asks.
 ///
 /// # Errors
 /// What it names is not there for this client.
 pub(crate) fn admit(
     backend: &Backend,
-    era: impl Fn() -> Era,
+    record: impl Fn() -> Guard<Arc<SessionRecord>>,
     message: &Envelope,
 ) -> Result<Option<Envelope>, Refusal> {
     let filters = Filters::of(backend);
     match message.method() {
-        Some("tools/call") if !filters.tools.is_open() => call(filters.tools, message),
+        Some("tools/call") if !tools_are_open(backend) => call(backend, &record().principal, message),
         Some("prompts/get") if !filters.prompts.is_open() => {
             let name = params(message)?.name.and_then(text).ok_or_else(unreadable)?;
             prompt(filters.prompts, &name)
@@ -59,7 +65,7 @@ pub(crate) fn admit(
             if !filters.resources.is_open() =>
         {
             let uri = params(message)?.uri.and_then(text).ok_or_else(unreadable)?;
-            resource(filters.resources, era(), &uri)
+            resource(filters.resources, record().era, &uri)
         }
         Some("completion/complete") if !(filters.prompts.is_open() && filters.resources.is_open()) => {
             let reference = params(message)?.reference.ok_or_else(unreadable)?;
@@ -67,37 +73,47 @@ pub(crate) fn admit(
             if let Some(name) = &reference.name {
                 prompt(filters.prompts, name)?;
             }
-            reference.uri.map_or(Ok(None), |uri| resource(filters.resources, era(), &uri))
+            reference.uri.map_or(Ok(None), |uri| resource(filters.resources, record().era, &uri))
         }
         _ => Ok(None),
     }
 }
 
 /// The name that the backend has for a tool that clients know as `name`; `None`: there is none for them.
-pub(crate) fn own_name<'a>(tools: &'a ToolFilter, name: &'a str) -> Option<&'a str> {
+fn own_name<'a>(tools: &'a ToolFilter, name: &'a str) -> Option<&'a str> {
     let renamed = tools.rename.iter().find(|(_, to)| *to == name).map(|(own, _)| own.as_str());
     // What has another name now has its own no more.
     let own = renamed.or_else(|| (!tools.rename.contains_key(name)).then_some(name))?;
     passes(&tools.names, own).then_some(own)
 }
 
-/// The filters of one backend.
+/// Whether every tool is there for everybody, under its own name.
+pub(crate) fn tools_are_open(backend: &Backend) -> bool {
+    backend.rules.is_empty() && backend.tools.is_open()
+}
+
+/// The name that the backend has for a tool that this principal knows as `name`; `None`: there is none for it.
+pub(crate) fn own_name_for<'a>(backend: &'a Backend, principal: &str, name: &'a str) -> Option<&'a str> {
+    let own = own_name(&backend.tools, name)?;
+    access::may_call(&backend.rules, principal, &backend.name, own).then_some(own)
+}
+
+/// The filters of one backend, but for that of its tools.
 struct Filters<'a> {
-    tools: &'a ToolFilter,
     prompts: &'a NameFilter,
     resources: &'a NameFilter,
 }
 
 impl<'a> Filters<'a> {
     fn of(backend: &'a Backend) -> Self {
-        Self { tools: &backend.tools, prompts: &backend.prompts, resources: &backend.resources }
+        Self { prompts: &backend.prompts, resources: &backend.resources }
     }
 }
 
-fn call(tools: &ToolFilter, message: &Envelope) -> Result<Option<Envelope>, Refusal> {
+fn call(backend: &Backend, principal: &str, message: &Envelope) -> Result<Option<Envelope>, Refusal> {
     let raw = params(message)?.name.ok_or_else(unreadable)?;
     let name = text(raw).ok_or_else(unreadable)?;
-    let own = own_name(tools, &name).ok_or_else(|| unknown("tool", &name))?;
+    let own = own_name_for(backend, principal, &name).ok_or_else(|| unknown("tool", &name))?;
     if own == name {
         return Ok(None);
     }

@@ -45,6 +45,7 @@
 //! # }
 //! ```
 
+pub mod access;
 pub mod actor;
 mod bridge;
 pub mod byte_channel;

@@ -150,7 +150,7 @@ impl Pending {
             inner.count_retry(true);
             let id = inner.message.id().unwrap_or(b"null");
             let list = filter::is_list(&inner.message);
-            let seen = || filter::seen(&inner.route.place().settings.load(), &inner.message, answer);
+            let seen = || inner.route.seen(&inner.message, answer);
             let answered = match list.then(seen).flatten().map(Envelope::parse) {
                 Some(Ok(seen)) => seen.with_id(id),
                 _ => answer.with_id(id),

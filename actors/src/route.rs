@@ -157,7 +157,7 @@ impl Route {
         let settings = place.settings.load();
         let timeouts = &settings.timeouts;
         let (deadline, last) = (now + timeouts.request, now + timeouts.request_max.max(timeouts.request));
-        let message = match filter::admit(&settings, || self.0.record.load().era, &message) {
+        let message = match filter::admit(&settings, || self.0.record.load(), &message) {
             Ok(admitted) => admitted.unwrap_or(message),
             Err(refusal) => {
                 reply.answer(Err(refusal));
@@ -230,8 +230,14 @@ impl Route {
         let names = place.tool_names.load();
         let names = names.as_ref()?;
         // By the name that the backend has for it.
-        let admitted = filter::admit(&place.settings.load(), || self.0.record.load().era, message);
+        let admitted = filter::admit(&place.settings.load(), || self.0.record.load(), message);
         Some(names.label(admitted.ok().flatten().as_ref().unwrap_or(message).params()))
+    }
+
+    /// The answer to a list as the session may see it; `None`: as it is.
+    pub(crate) fn seen(&self, request: &Envelope, answer: &Envelope) -> Option<Bytes> {
+        let (place, record) = (self.place(), self.0.record.load());
+        filter::seen(&place.settings.load(), &record.principal, request, answer)
     }
 
     pub(crate) fn place(&self) -> Guard<Arc<Place>> {

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Backoff, Limits, Pool, Secrets, Timeouts};
+use crate::{AccessRule, Backoff, Limits, Pool, Secrets, Timeouts};
 
 /// `[backends.NAME]`, with every override of a section merged in.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,6 +40,8 @@ pub struct Backend {
     pub prompts: NameFilter,
     /// Resources shown and readable, by URI; templates by theirs.
     pub resources: NameFilter,
+    /// `auth.rules`, those of other backends too.
+    pub rules: Arc<[AccessRule]>,
     /// Configured, not served.
     pub disabled: bool,
     /// `[pool]` with this backend's overrides.

@@ -27,6 +27,7 @@
 //! # Ok::<(), mcpvisor_config::ConfigErrors>(())
 //! ```
 
+mod access;
 mod backend;
 mod bounds;
 mod check;
@@ -52,6 +53,7 @@ mod show;
 mod source;
 mod units;
 
+pub use access::AccessRule;
 pub use backend::{
     Backend, ClientProfile, Idle, Isolation, Liveness, NameFilter, OnRestart, Protocol, Retry, ToolFilter,
     Transport, UpstreamKind,

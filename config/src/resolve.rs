@@ -1,5 +1,6 @@
 //! Merged settings to the resolved types. The defaults lie under everything, so every key has a value.
 
+mod access;
 mod auth;
 mod backend;
 mod sections;

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Backend, Http, Secrets};
+use crate::{AccessRule, Backend, Http, Secrets};
 
 /// Everything the service runs on, complete and checked.
 #[derive(Clone)]
@@ -162,6 +163,8 @@ pub struct Auth {
     pub allowed_origins: Vec<String>,
     /// Whether to listen beyond loopback without keys.
     pub allow_unauthenticated: bool,
+    /// Who may use what; none = everybody may use everything.
+    pub rules: Arc<[AccessRule]>,
 }
 
 /// One API key: the digest only; the key itself is never kept.

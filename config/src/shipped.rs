@@ -54,6 +54,8 @@ pub(crate) fn shape(defaults: &Dict) -> Shape {
         for list in ["keys", "admin_keys"] {
             auth.insert(list.to_owned(), Shape::List(Box::new(Shape::Table(key.clone().into()))));
         }
+        let rule = ["principals", "backends", "tools"].map(|name| (name.to_owned(), Shape::Leaf));
+        auth.insert("rules".to_owned(), Shape::List(Box::new(Shape::Table(rule.into()))));
     }
     Shape::Table(sections)
 }

@@ -1,5 +1,6 @@
 //! The effective configuration as TOML, for `mcpvisor check`. Secrets are redacted.
 
+mod access;
 mod backend;
 pub(crate) mod sections;
 

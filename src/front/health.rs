@@ -34,14 +34,21 @@ pub(crate) async fn ready(front: &Front) -> HttpResponse {
     }
 }
 
-/// `GET /health`
-pub(crate) async fn health(front: &Front) -> HttpResponse {
+/// `GET /health`. Where not everybody may use everything, whoever asks is told of what he may use, and of nothing by default.
+pub(crate) async fn health(front: &Front, headers: &HeaderMap) -> HttpResponse {
     let listed = timeout(PATIENCE, front.launcher.list()).await;
     let (alive, connections) = match listed {
         Ok(connections) => (front.launcher.alive(PATIENCE).await, connections),
         Err(_) => (false, Vec::new()),
     };
-    let names = front.rules.load().faces.names();
+    let rules = front.rules.load_full();
+    let names = match rules.has_limits() {
+        false => rules.faces.names(),
+        true => match front.recognise(headers).await {
+            Ok(caller) => rules.names_for(&caller.principal),
+            Err(_) => Vec::new(),
+        },
+    };
     let broken = timeout(PATIENCE, front.launcher.backends()).await.unwrap_or_default();
     let broken = |name: &str| broken.iter().any(|backend| &*backend.name == name && backend.breaker_open);
     let servers: Map<String, Value> =
@@ -58,9 +65,18 @@ pub(crate) async fn health(front: &Front) -> HttpResponse {
 }
 
 /// `POST /close`: the drain begins; the program exits when it is over.
-pub(crate) fn close(front: &Front, headers: &HeaderMap, peer: SocketAddr) -> Result<HttpResponse, Rejection> {
+pub(crate) async fn close(
+    front: &Front,
+    headers: &HeaderMap,
+    peer: SocketAddr,
+) -> Result<HttpResponse, Rejection> {
     if front.rules.load().auth.is_required() {
-        front.caller(headers)?;
+        let caller = front.caller(headers).await?;
+        let rules = front.rules.load();
+        if rules.has_limits() && rules.names_for(&caller.principal) != rules.faces.names() {
+            let text = "only who may use every backend may close the service (auth.rules)";
+            return Err(Rejection::new(StatusCode::FORBIDDEN, super::rejection::INVALID_REQUEST, text));
+        }
     } else if !peer.ip().to_canonical().is_loopback() {
         let text = "without auth.keys only this machine may close the service";
         return Err(Rejection::new(StatusCode::FORBIDDEN, super::rejection::INVALID_REQUEST, text));

@@ -10,7 +10,7 @@ use super::face::Face;
 use super::measure::{FOREIGN_SESSION, count_auth_failure, count_refusal};
 use super::rejection::Rejection;
 use super::session::Session;
-use super::unified::Set;
+use super::unified::Part;
 use super::version::unknown_version;
 use crate::auth::Caller;
 
@@ -22,7 +22,7 @@ pub(crate) struct Inbound<'a> {
     pub(crate) front: &'a Arc<Front>,
     pub(crate) face: Arc<Face>,
     /// Several backends as one; `face` is then theirs together.
-    pub(crate) set: Option<Arc<Set>>,
+    pub(crate) set: Option<Part>,
     pub(crate) caller: Caller,
     pub(crate) headers: &'a HeaderMap,
 }

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 
 use tokio::sync::watch;
@@ -20,11 +20,12 @@ pub(crate) struct Lease {
 }
 
 impl Lease {
-    /// Ends when the caller's key is taken back or replaced.
+    /// Ends when the caller's key is taken back or replaced, and when it may use this no longer.
     pub(crate) fn begin(inbound: &Inbound<'_>) -> Self {
         let token = CancellationToken::new();
         let (front, reloads) = (inbound.front.me.clone(), inbound.front.reloaded.subscribe());
-        tokio::spawn(watch(front, reloads, inbound.caller.clone(), token.clone()));
+        let (caller, name) = (inbound.caller.clone(), inbound.face.name.clone());
+        tokio::spawn(watch(front, reloads, caller, name, token.clone()));
         let (over, _watched) = (Box::pin(token.clone().cancelled_owned()), token.clone().drop_guard());
         Self { token, over, _watched }
     }
@@ -44,6 +45,7 @@ async fn watch(
     front: Weak<Front>,
     mut reloads: watch::Receiver<()>,
     caller: Caller,
+    name: Arc<str>,
     token: CancellationToken,
 ) {
     loop {
@@ -52,7 +54,7 @@ async fn watch(
             changed = reloads.changed() => if changed.is_err() { return },
         }
         match front.upgrade() {
-            Some(front) if front.admits(&caller) => {}
+            Some(front) if front.admits(&caller, &name) => {}
             _ => break,
         }
     }
@@ -60,8 +62,9 @@ async fn watch(
 }
 
 impl Front {
-    /// Whether what the caller has shown would still be taken.
-    fn admits(&self, caller: &Caller) -> bool {
-        self.rules.load().auth.honours(caller)
+    /// Whether the caller may still use what goes by that name.
+    fn admits(&self, caller: &Caller, name: &str) -> bool {
+        let rules = self.rules.load();
+        rules.auth.honours(caller) && rules.allows(&caller.principal, name)
     }
 }

@@ -11,7 +11,7 @@ use super::session::Way;
 impl Front {
     /// From now on `config` holds: keys, hosts, origins, limits, and which backends there are. The launcher knows it
     /// already. Sessions that nobody can use any more end: those of backends that are gone (`removed`), and those of
-    /// principals that no key names (`operator`). How many of the latter.
+    /// principals that are not known any more, or may not use the backend (`operator`). How many of the latter.
     pub fn reload(&self, config: &Config) -> usize {
         let rules = Arc::new(self.rules.load().then(config));
         self.rules.store(rules.clone());
@@ -23,6 +23,7 @@ impl Front {
             let cause = match () {
                 () if !rules.serves(&session.face().name) => EndCause::Removed,
                 () if !rules.auth.knows(session.principal()) => EndCause::Operator,
+                () if !rules.allows(session.principal(), &session.face().name) => EndCause::Operator,
                 () => {
                     if let Way::Many(hub) = session.way() {
                         hub.follow();

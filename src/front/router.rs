@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use hyper::body::Incoming;
+use mcpvisor_actors::Refusal;
+use mcpvisor_config::nearest;
 use serde_json::json;
 
 use super::body::{self, HttpResponse};
@@ -12,7 +14,9 @@ use super::gate::{Refused, is_the_last};
 use super::inbound::{Inbound, SESSION_HEADER};
 use super::rejection::{INVALID_REQUEST, Rejection};
 use super::target::Target;
+use super::unified::{Part, Set};
 use super::{Front, era, feed, health, measure, post, sse, unified};
+use crate::auth::Caller;
 
 impl Front {
     /// Answers one request. Whatever happens, there is an answer.
@@ -55,17 +59,19 @@ impl Front {
         match target {
             Target::Backend(name) => self.backend(parts, body, name).await,
             Target::Sse(name) if parts.method == Method::GET => {
-                Box::pin(sse::get(self.inbound(parts, name)?)).await
+                Box::pin(sse::get(self.inbound(parts, name).await?)).await
             }
             Target::SseMessage(name) if parts.method == Method::POST => {
-                Box::pin(sse::post(self.inbound(parts, name)?, parts.uri.query(), body)).await
+                Box::pin(sse::post(self.inbound(parts, name).await?, parts.uri.query(), body)).await
             }
             Target::Unified => Box::pin(self.several(parts, body, target, unified::ALL)).await,
             Target::Group(name) => Box::pin(self.several(parts, body, target, &unified::group(name))).await,
-            Target::Health if reads => Ok(Box::pin(health::health(self)).await),
+            Target::Health if reads => Ok(Box::pin(health::health(self, &parts.headers)).await),
             Target::Live if reads => Ok(Box::pin(health::live(self)).await),
             Target::Ready if reads => Ok(Box::pin(health::ready(self)).await),
-            Target::Close if parts.method == Method::POST => health::close(self, &parts.headers, peer),
+            Target::Close if parts.method == Method::POST => {
+                Box::pin(health::close(self, &parts.headers, peer)).await
+            }
             Target::Nothing => Ok(nothing_here()),
             _ => Err(wrong_method(target)),
         }
@@ -77,7 +83,7 @@ impl Front {
         body: Incoming,
         name: &str,
     ) -> Result<HttpResponse, Rejection> {
-        let inbound = self.inbound(parts, name)?;
+        let inbound = self.inbound(parts, name).await?;
         serve(inbound, &parts.method, body, Target::Backend(name)).await
     }
 
@@ -89,46 +95,52 @@ impl Front {
         target: Target<'_>,
         name: &str,
     ) -> Result<HttpResponse, Rejection> {
-        let caller = self.caller(&parts.headers)?;
+        let caller = self.caller(&parts.headers).await?;
         let set = self.rules.load().sets.get(name).cloned();
-        let set = set.ok_or_else(|| self.no_such_set(target))?;
-        let (face, headers) = (set.face().clone(), &parts.headers);
-        let inbound = Inbound { front: self, face, set: Some(set), caller, headers };
+        let part = set.map(|set| Part::new(set, caller.principal.clone()));
+        // All of them are there for everybody, even if there are none; a group only for those who may use one of its backends.
+        let is_there = |part: &Part| target == Target::Unified || !part.hides_all();
+        let part = part.filter(is_there).ok_or_else(|| self.no_such_set(target, &caller))?;
+        let (face, headers) = (part.face().clone(), &parts.headers);
+        let inbound = Inbound { front: self, face, set: Some(part), caller, headers };
         serve(inbound, &parts.method, body, target).await
     }
 
-    fn inbound<'a>(
+    async fn inbound<'a>(
         self: &'a Arc<Self>,
         parts: &'a http::request::Parts,
         name: &str,
     ) -> Result<Inbound<'a>, Rejection> {
-        let caller = self.caller(&parts.headers)?;
-        let face = self.rules.load().faces.get(name).cloned();
-        let face = face.ok_or_else(|| self.no_such_backend(name))?;
+        let caller = self.caller(&parts.headers).await?;
+        let rules = self.rules.load();
+        let face = rules.faces.get(name).filter(|_| rules.allows(&caller.principal, name)).cloned();
+        let face = face.ok_or_else(|| self.no_such_backend(name, &caller))?;
         Ok(Inbound { front: self, face, set: None, caller, headers: &parts.headers })
     }
 
-    fn no_such_backend(&self, name: &str) -> Rejection {
-        // The launcher knows which name is nearest.
-        match self.launcher.backend(name) {
-            Err(refusal) => Rejection::refused(None, StatusCode::NOT_FOUND, &refusal),
-            Ok(_) => Rejection::new(
-                StatusCode::NOT_FOUND,
-                INVALID_REQUEST,
-                &format!("server '{name}' is disabled"),
-            ),
+    /// The same for one that is there, and not for this caller; nor does it hear of others that are not.
+    fn no_such_backend(&self, name: &str, caller: &Caller) -> Rejection {
+        let rules = self.rules.load();
+        if rules.may_use(&caller.principal, name) && self.launcher.backend(name).is_ok() {
+            let text = format!("server '{name}' is disabled");
+            return Rejection::new(StatusCode::NOT_FOUND, INVALID_REQUEST, &text);
         }
+        let known = rules.names_for(&caller.principal);
+        let nearest = nearest(name, known.iter().map(String::as_str)).map(str::to_owned);
+        let refusal = Refusal::UnknownBackend { name: name.into(), nearest };
+        Rejection::refused(None, StatusCode::NOT_FOUND, &refusal)
     }
 
-    fn no_such_set(&self, target: Target<'_>) -> Rejection {
+    fn no_such_set(&self, target: Target<'_>, caller: &Caller) -> Rejection {
         let rules = self.rules.load();
+        let is_there = |set: &Arc<Set>| !Part::new(set.clone(), caller.principal.clone()).hides_all();
         let text = match target {
-            Target::Group(name) => match rules.sets.groups() {
+            Target::Group(name) => match rules.sets.groups(is_there) {
                 groups if groups.is_empty() => format!("group '{name}' not found: there are no groups"),
                 groups => format!("group '{name}' not found: groups are {}", groups.join(", ")),
             },
             _ => {
-                let names = rules.faces.names().join(", ");
+                let names = rules.names_for(&caller.principal).join(", ");
                 format!("gateway.unified is false: POST /mcp/{{backend}}, where backend is one of: {names}")
             }
         };

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! names, template, owners, cursor, view, greet, merge   pure: what is whose, and how it is said as one
-//! set     which backends, now; follows a reload
+//! set     which backends, now; follows a reload     part    those of them that one principal may use
 //! list    asks all of them for a page, waits for none too long
 //! hub     a session of the legacy era: one Route for each backend, made when it is first needed
 //! ```
@@ -15,6 +15,7 @@ mod list;
 mod merge;
 mod names;
 mod owners;
+mod part;
 mod set;
 mod template;
 mod view;
@@ -25,7 +26,8 @@ pub(crate) use list::{Lister, PATIENCE, Purpose, learn, list};
 pub(crate) use merge::{Page, UNAVAILABLE, unavailable};
 pub(crate) use names::{split, unknown};
 pub(crate) use owners::Owners;
-pub(crate) use set::{ALL, Set, Sets, group};
+pub(crate) use part::Part;
+pub(crate) use set::{ALL, Members, Set, Sets, group, same};
 pub(crate) use view::{List, View};
 
 /// Who is asked for something, by what the request says of it.

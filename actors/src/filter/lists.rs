@@ -4,13 +4,13 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use bytes::Bytes;
-use mcpvisor_config::{Backend, NameFilter, ToolFilter};
+use mcpvisor_config::{Backend, NameFilter};
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use super::{own_name, passes};
-use crate::message::{Envelope, Kind};
+use super::{own_name_for, passes, tools_are_open};
+use crate::message::{Envelope, Fields, Kind};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -43,11 +43,16 @@ pub(crate) fn is_list(request: &Envelope) -> bool {
     request.method().is_some_and(|method| method.ends_with("/list"))
 }
 
-/// The answer to `request` as clients see it; `None`: as it is. A list that cannot be read is an empty one.
-pub(crate) fn seen(backend: &Backend, request: &Envelope, answer: &Envelope) -> Option<Bytes> {
+/// The answer to `request` as this principal sees it; `None`: as it is. A list that cannot be read is an empty one.
+pub(crate) fn seen(
+    backend: &Backend,
+    principal: &str,
+    request: &Envelope,
+    answer: &Envelope,
+) -> Option<Bytes> {
     let method = request.method()?;
     let open = match method {
-        "tools/list" => backend.tools.is_open(),
+        "tools/list" => tools_are_open(backend),
         "prompts/list" => backend.prompts.is_open(),
         "resources/list" | "resources/templates/list" => backend.resources.is_open(),
         _ => true,
@@ -65,31 +70,46 @@ pub(crate) fn seen(backend: &Backend, request: &Envelope, answer: &Envelope) -> 
     let Some(list) = list else { return Some(answer.with_part(answer.body()?, b"{}")) };
     let entries: Vec<&RawValue> = serde_json::from_str(list.get()).unwrap_or_default();
     let shown: Vec<Cow<'_, str>> =
-        entries.iter().filter_map(|entry| show(backend, method, entry.get())).collect();
-    Some(answer.with_part(list.get().as_bytes(), format!("[{}]", shown.join(",")).as_bytes()))
+        entries.iter().filter_map(|entry| show(backend, principal, method, entry.get())).collect();
+    let shown =
+        Envelope::parse(answer.with_part(list.get().as_bytes(), format!("[{}]", shown.join(",")).as_bytes()));
+    let shown = shown.ok()?;
+    let private =
+        (method == "tools/list" && !backend.rules.is_empty()).then(|| for_nobody_else(&shown)).flatten();
+    Some(private.unwrap_or_else(|| shown.bytes().clone()))
+}
+
+/// A list that the server would have kept for everybody: others may see another one (2026-07-28, `cacheScope`).
+fn for_nobody_else(answer: &Envelope) -> Option<Bytes> {
+    let body = answer.body()?;
+    let mut fields = Fields::parse(body)?;
+    fields.get("cacheScope")?;
+    fields.set("cacheScope", "\"private\"".to_owned());
+    Some(answer.with_part(body, fields.to_string().as_bytes()))
 }
 
 /// An entry of a list as clients see it; `None`: they do not.
-fn show<'a>(backend: &Backend, method: &str, raw: &'a str) -> Option<Cow<'a, str>> {
+fn show<'a>(backend: &Backend, principal: &str, method: &str, raw: &'a str) -> Option<Cow<'a, str>> {
     let entry: Entry<'_> = serde_json::from_str(raw).ok()?;
     let named = |filter: &NameFilter, name: Option<&RawValue>| {
         let name: String = serde_json::from_str(name?.get()).ok()?;
         passes(filter, &name).then_some(Cow::Borrowed(raw))
     };
     match method {
-        "tools/list" => tool(&backend.tools, raw, &entry),
+        "tools/list" => tool(backend, principal, raw, &entry),
         "prompts/list" => named(&backend.prompts, entry.name),
         "resources/list" => named(&backend.resources, entry.uri),
         _ => named(&backend.resources, entry.uri_template),
     }
 }
 
-fn tool<'a>(tools: &ToolFilter, raw: &'a str, entry: &Entry<'_>) -> Option<Cow<'a, str>> {
+fn tool<'a>(backend: &Backend, principal: &str, raw: &'a str, entry: &Entry<'_>) -> Option<Cow<'a, str>> {
+    let tools = &backend.tools;
     let name_at = entry.name?;
     let own: String = serde_json::from_str(name_at.get()).ok()?;
     let name = tools.rename.get(&own).unwrap_or(&own);
     // Another tool may have been given its name: that one is called by it.
-    if own_name(tools, name) != Some(&own) {
+    if own_name_for(backend, principal, name) != Some(&own) {
         return None;
     }
     let mut changes: Vec<(Range<usize>, String)> = Vec::new();

@@ -88,6 +88,7 @@ pub(super) fn unconfigured(key: &ConnectionKey, config: &Config) -> Backend {
         tools: ToolFilter::everything(),
         prompts: NameFilter::everything(),
         resources: NameFilter::everything(),
+        rules: config.auth.rules.clone(),
         disabled: false,
         pool: config.pool,
         backoff: config.backoff,

@@ -68,7 +68,9 @@ impl Route {
         let place = self.place();
         let settings = place.settings.load();
         // One that is not there for clients has nothing to repeat, and is refused for that.
-        let Some(own) = filter::own_name(&settings.tools, tool) else { return Some(Arc::from([])) };
+        let record = self.0.record.load();
+        let own = filter::own_name_for(&settings, &record.principal, tool);
+        let Some(own) = own else { return Some(Arc::from([])) };
         place.mirrored_tools.load().of(own)
     }
 

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 use super::Route;
 use crate::connection::ConnectionMsg;
 use crate::error::Refusal;
+use crate::filter;
 use crate::message::Envelope;
 use crate::pending::Pending;
 use crate::registry::RegistryMsg;
@@ -21,7 +22,12 @@ pub(crate) struct Notice {
 impl Route {
     /// Sends a notification of the client.
     pub fn notify(&self, message: Envelope) {
-        self.place().usage.touch(Instant::now());
+        let place = self.place();
+        place.usage.touch(Instant::now());
+        // A server may take it for a request that only lacks its id.
+        let admitted = filter::admit(&place.settings.load(), || self.0.record.load(), &message);
+        let Ok(admitted) = admitted else { return };
+        let message = admitted.unwrap_or(message);
         if message.method() == Some("notifications/initialized") {
             // The client says it once, whatever becomes of the connection that it was meant for.
             self.update_record(|record| record.stage = record.stage.max(Stage::Initialized));

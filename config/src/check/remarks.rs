@@ -10,6 +10,10 @@ pub(crate) fn remarks(config: &Config, user_set: &dyn Fn(&KeyPath) -> bool) -> V
     let mut say = |at: KeyPath, what: &str| {
         remarks.push(Remark { kind: NoteKind::Warning, at, what: what.to_owned() });
     };
+    let rules = KeyPath::of(&["auth", "rules"]);
+    if !config.auth.rules.is_empty() && config.auth.keys.is_empty() {
+        say(rules, "without auth.keys every client is the principal \"anonymous\"");
+    }
     for (name, backend) in config.backends.iter().filter(|(_, backend)| !backend.disabled) {
         let at = KeyPath::of(&["backends", name]);
         if backend.isolation == Isolation::Principal && config.auth.keys.is_empty() {

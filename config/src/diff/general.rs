@@ -46,6 +46,7 @@ pub(super) fn general(running: &Config, wanted: &Config) -> (Vec<String>, Vec<St
         &before.allow_unauthenticated,
         &after.allow_unauthenticated,
     );
+    settings.compare("auth.rules", &before.rules, &after.rules);
     let (before, after) = (&running.telemetry, &wanted.telemetry);
     settings.compare("telemetry.expose_stderr", &before.expose_stderr, &after.expose_stderr);
     restart.compare("telemetry.log_format", &before.log_format, &after.log_format);

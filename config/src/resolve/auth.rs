@@ -2,6 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
+use super::access;
 use crate::read::Reader;
 use crate::{Auth, AuthKey, LoadRequest};
 
@@ -12,6 +13,7 @@ pub(super) fn auth(reader: &Reader<'_>, request: &LoadRequest) -> Auth {
         allowed_hosts: reader.texts("allowed_hosts"),
         allowed_origins: reader.texts("allowed_origins"),
         allow_unauthenticated: reader.flag("allow_unauthenticated"),
+        rules: access::rules(reader),
     }
 }
 

@@ -91,6 +91,7 @@ pub(super) fn backend(
         tools: policy.tools,
         prompts: policy.prompts,
         resources: policy.resources,
+        rules: config.auth.rules.clone(),
         disabled: policy.disabled,
         pool,
         backoff,

@@ -2,7 +2,7 @@
 
 use toml_edit::{Array, InlineTable, Table};
 
-use super::{list, number, put};
+use super::{access, list, number, put};
 use crate::secret::REDACTED;
 use crate::units::{write_duration, write_size};
 use crate::{AuthKey, Backoff, Config, Http, Limits, LogFormat, Pool, Timeouts};
@@ -102,6 +102,7 @@ pub(super) fn auth(config: &Config) -> Table {
     put(&mut table, "allowed_hosts", list(&auth.allowed_hosts));
     put(&mut table, "allowed_origins", list(&auth.allowed_origins));
     put(&mut table, "allow_unauthenticated", auth.allow_unauthenticated);
+    put(&mut table, "rules", access::rules(&auth.rules));
     table
 }
 

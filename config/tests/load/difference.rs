@@ -131,6 +131,7 @@ fn another(section: &str, key: &str, default: &toml_edit::Value) -> String {
         ("gateway", "busy_poll") => "\"5ms\"".into(),
         ("gateway", "admin_listen") => "\"127.0.0.1:2\"".into(),
         ("auth", "keys" | "admin_keys") => format!("[{{ id = \"a\", sha256 = \"{}\" }}]", "0".repeat(64)),
+        ("auth", "rules") => "[{ principals = [\"a\"], backends = [\"b\"] }]".into(),
         ("auth", "allowed_origins") => "[\"https://a.example\"]".into(),
         ("pool", "cooldown_max") | ("timeouts", "request_max") => "\"77m\"".into(),
         ("pool", "cooldown") | ("timeouts", "request") => "\"77s\"".into(),

@@ -1,6 +1,7 @@
 //! Configuration as a user meets it: files in, settings or problems out. Each test has its own environment.
 #![allow(missing_docs)]
 
+mod access;
 mod checks;
 mod defaults;
 mod difference;

@@ -25,14 +25,14 @@ use crate::front::face::Face;
 use crate::front::inbound::Inbound;
 use crate::front::lease::Lease;
 use crate::front::rejection::Rejection;
-use crate::front::unified::{Asked, Owners, Set, View, split, unknown};
+use crate::front::unified::{Asked, Owners, Part, View, split, unknown};
 pub(crate) use seen::Seen;
 
 /// Who asks, and what: for as long as it takes.
 #[derive(Clone)]
 pub(crate) struct Visitor {
     pub(super) front: Arc<Front>,
-    pub(super) set: Arc<Set>,
+    pub(super) set: Part,
     caller: Caller,
     headers: Arc<HeaderMap>,
     pub(super) message: Envelope,
@@ -44,7 +44,7 @@ pub(crate) struct Visitor {
 /// Answers a request that has passed the checks.
 pub(super) async fn begin(
     inbound: &Inbound<'_>,
-    set: &Arc<Set>,
+    set: &Part,
     message: Envelope,
     meta: Meta,
 ) -> Result<Talk, Rejection> {
@@ -71,7 +71,7 @@ fn later(said: impl Future<Output = Said> + Send + 'static) -> Talk {
 }
 
 impl Visitor {
-    fn new(inbound: &Inbound<'_>, set: &Arc<Set>, message: Envelope) -> Self {
+    fn new(inbound: &Inbound<'_>, set: &Part, message: Envelope) -> Self {
         let params: Value =
             message.params().and_then(|raw| serde_json::from_slice(raw).ok()).unwrap_or_default();
         let mut meta = params["_meta"].clone();
@@ -83,7 +83,7 @@ impl Visitor {
             set: set.clone(),
             caller: inbound.caller.clone(),
             headers: Arc::new(inbound.headers.clone()),
-            owners: set.owners(&inbound.caller.principal),
+            owners: set.owners(),
             message,
             meta,
         }

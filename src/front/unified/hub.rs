@@ -28,7 +28,8 @@ use serde_json::{Value, json};
 
 use super::greet::LISTED;
 use super::owners::Owners;
-use super::set::Set;
+use super::part::Part;
+use super::set::same;
 use super::view::View;
 use crate::front::face::Face;
 use crate::front::modern::Seal;
@@ -44,7 +45,7 @@ pub(crate) use resources::learn_links;
 pub(crate) struct Hub {
     me: Weak<Hub>,
     launcher: Launcher,
-    set: Arc<Set>,
+    set: Part,
     session: Arc<str>,
     principal: Arc<str>,
     /// The client's own, byte for byte.
@@ -78,7 +79,7 @@ struct Served(Arc<[Arc<Face>]>);
 /// What a session is made of.
 pub(super) struct Beginning {
     pub(super) launcher: Launcher,
-    pub(super) set: Arc<Set>,
+    pub(super) set: Part,
     pub(super) session: Arc<str>,
     pub(super) principal: Arc<str>,
     pub(super) initialize: Bytes,
@@ -176,7 +177,7 @@ impl Hub {
     /// The backends that are served may be others from now on.
     pub(crate) fn follow(&self) {
         let now = self.set.members();
-        if Arc::ptr_eq(&self.served.load().0, &now) {
+        if same(&self.served.load().0, &now) {
             return;
         }
         self.served.store(Served(now).into());

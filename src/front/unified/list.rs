@@ -38,6 +38,8 @@ pub(crate) struct Purpose<'a> {
     pub(crate) owners: &'a Owners,
     pub(crate) seal: &'a Seal,
     pub(crate) modern: bool,
+    /// Others may see another list, so that nobody is to keep this one for them.
+    pub(crate) private: bool,
 }
 
 /// The result as raw JSON; an error is a cursor that is none, and what is wrong.
@@ -46,7 +48,7 @@ pub(crate) async fn list(
     purpose: &Purpose<'_>,
     cursor: Option<&str>,
 ) -> Result<String, String> {
-    let Purpose { list, set, principal, members, owners, seal, modern } = *purpose;
+    let Purpose { list, set, principal, members, owners, seal, modern, private } = *purpose;
     let bad = || BAD_CURSOR.to_owned();
     let from = match cursor {
         None => None,
@@ -78,7 +80,7 @@ pub(crate) async fn list(
             "two backends have this resource: the first has it here"
         );
     }
-    let public = from.map_or(merged.public, |from| from.public && merged.public);
+    let public = !private && from.map_or(merged.public, |from| from.public && merged.public);
     let next = (!merged.places.is_empty()).then(|| Cursor {
         set: set.to_owned(),
         principal: principal.to_owned(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
-use mcpvisor_config::Config;
+use mcpvisor_config::{AccessRule, Config};
 use papaya::HashMap;
 use tokio::sync::watch;
 
@@ -28,9 +28,16 @@ pub(crate) struct Set {
     /// Counted only where it is used.
     face: OnceLock<Arc<Face>>,
     settings: ArcSwap<FaceSettings>,
-    members: watch::Sender<Arc<[Arc<Face>]>>,
+    members: watch::Sender<Members>,
     /// Of clients that have no session to remember it, by their principals.
     owners: HashMap<Arc<str>, Arc<Owners>>,
+}
+
+/// Those that are served, and who may use which.
+#[derive(Clone)]
+pub(crate) struct Members {
+    pub(super) faces: Arc<[Arc<Face>]>,
+    pub(super) rules: Arc<[AccessRule]>,
 }
 
 /// All of them, by name.
@@ -38,7 +45,7 @@ pub(crate) struct Set {
 pub(crate) struct Sets(BTreeMap<String, Arc<Set>>);
 
 impl Set {
-    fn new(name: &str, settings: FaceSettings, members: Arc<[Arc<Face>]>) -> Self {
+    fn new(name: &str, settings: FaceSettings, members: Members) -> Self {
         let settings = ArcSwap::from_pointee(settings);
         let (face, owners) = (OnceLock::new(), HashMap::new());
         Self { name: name.into(), face, settings, members: watch::Sender::new(members), owners }
@@ -53,23 +60,13 @@ impl Set {
         self.face.get_or_init(|| Arc::new(Face::new(&self.name, **self.settings.load())))
     }
 
-    /// Those that are served now.
-    pub(crate) fn members(&self) -> Arc<[Arc<Face>]> {
-        self.members.borrow().clone()
-    }
-
-    /// The one of that name.
-    pub(crate) fn member(&self, name: &str) -> Option<Arc<Face>> {
-        self.members.borrow().iter().find(|face| *face.name == *name).cloned()
-    }
-
-    /// Their names.
-    pub(crate) fn order(&self) -> Vec<Arc<str>> {
-        self.members.borrow().iter().map(|face| face.name.clone()).collect()
+    /// As they are now. Not to be held across an await.
+    pub(super) fn members(&self) -> watch::Ref<'_, Members> {
+        self.members.borrow()
     }
 
     /// Tells of others that are served instead.
-    pub(crate) fn changes(&self) -> watch::Receiver<Arc<[Arc<Face>]>> {
+    pub(crate) fn changes(&self) -> watch::Receiver<Members> {
         self.members.subscribe()
     }
 
@@ -83,14 +80,13 @@ impl Set {
         owners.get_or_insert_with(principal.clone(), Arc::default).clone()
     }
 
-    fn set(&self, settings: FaceSettings, members: Arc<[Arc<Face>]>) {
+    fn set(&self, settings: FaceSettings, members: Members) {
         self.settings.store(settings.into());
         if let Some(face) = self.face.get() {
             face.set(settings);
         }
         self.members.send_if_modified(|before| {
-            let same = before.len() == members.len()
-                && before.iter().zip(members.iter()).all(|(one, other)| Arc::ptr_eq(one, other));
+            let same = same(&before.faces, &members.faces) && before.rules == members.rules;
             if !same {
                 *before = members;
             }
@@ -99,12 +95,18 @@ impl Set {
     }
 }
 
+/// Whether they are the same, in the same order.
+pub(crate) fn same(one: &[Arc<Face>], other: &[Arc<Face>]) -> bool {
+    one.len() == other.len() && one.iter().zip(other).all(|(one, other)| Arc::ptr_eq(one, other))
+}
+
 impl Sets {
     /// Those that `config` names; one that was there before is the same.
     pub(crate) fn then(&self, config: &Config, faces: &Faces) -> Self {
         let settings = FaceSettings::general(config);
         let mut sets = BTreeMap::new();
-        let mut add = |name: String, members: Arc<[Arc<Face>]>| {
+        let mut add = |name: String, faces: Arc<[Arc<Face>]>| {
+            let members = Members { faces, rules: config.auth.rules.clone() };
             let set = match self.0.get(&name) {
                 Some(set) => {
                     set.set(settings, members);
@@ -127,8 +129,9 @@ impl Sets {
         self.0.get(name)
     }
 
-    /// The names of the groups.
-    pub(crate) fn groups(&self) -> Vec<&str> {
-        self.0.keys().filter_map(|name| name.strip_prefix("group/")).collect()
+    /// The names of the groups that are wanted.
+    pub(crate) fn groups(&self, wanted: impl Fn(&Arc<Set>) -> bool) -> Vec<&str> {
+        let wanted = self.0.iter().filter(|(_, set)| wanted(set));
+        wanted.filter_map(|(name, _)| name.strip_prefix("group/")).collect()
     }
 }

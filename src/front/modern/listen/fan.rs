@@ -19,6 +19,7 @@ use crate::front::face::Face;
 use crate::front::lease::Lease;
 use crate::front::modern::talk::{Said, Talk};
 use crate::front::modern::unified::Visitor;
+use crate::front::unified::{Members, same};
 
 /// How long the acknowledgement waits for the slowest backend. One that comes later comes with its changes.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -43,7 +44,9 @@ pub(crate) struct Fan {
     wanted: Wanted,
     ending: CancellationToken,
     lease: Lease,
-    members: watch::Receiver<Arc<[Arc<Face>]>>,
+    members: watch::Receiver<Members>,
+    /// Those that were served when it was looked last.
+    known: Arc<[Arc<Face>]>,
     sender: mpsc::Sender<Heard>,
     heard: mpsc::Receiver<Heard>,
     tasks: JoinSet<()>,
@@ -61,7 +64,8 @@ impl Fan {
     pub(crate) fn begin(visitor: Visitor, lease: Lease) -> Self {
         let wanted = Wanted::of(&visitor.message);
         let mut members = visitor.set.changes();
-        let now = members.borrow_and_update().clone();
+        members.mark_unchanged();
+        let now = visitor.set.members();
         let (sender, heard) = mpsc::channel(WAITING);
         let mut fan = Self {
             ending: visitor.front.ending.clone(),
@@ -73,6 +77,7 @@ impl Fan {
             tasks: JoinSet::new(),
             listening: HashMap::new(),
             until: Some(Instant::now() + PATIENCE),
+            known: now.clone(),
             silent: now.iter().map(|face| face.name.clone()).collect(),
             granted: Vec::new(),
             next: VecDeque::new(),
@@ -156,7 +161,12 @@ impl Fan {
 
     /// Other backends are served from now on.
     fn follow(&mut self) {
-        let now = self.members.borrow_and_update().clone();
+        // Those that are not for this principal may be all that has changed.
+        let now = self.visitor.set.members();
+        if same(&self.known, &now) {
+            return;
+        }
+        self.known = now.clone();
         let gone = |name: &Arc<str>| now.iter().all(|face| face.name != *name);
         for (_, task) in self.listening.extract_if(|name, _| gone(name)) {
             task.abort();

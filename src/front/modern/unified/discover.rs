@@ -16,7 +16,7 @@ impl Visitor {
         let ask = |face| self.ask_patiently(face, "server/discover", json!({}));
         let pages = join_all(members.iter().map(ask)).await;
         let (mut backends, mut missing): (Vec<Introduced>, Vec<Value>) = Default::default();
-        let (mut ttl, mut public): (Option<u64>, bool) = (None, true);
+        let (mut ttl, mut public): (Option<u64>, bool) = (None, !self.set.is_for_one());
         for (face, page) in members.iter().zip(pages) {
             let said = match page {
                 Page::Result(result) => serde_json::from_str::<Value>(&result).ok(),

@@ -34,6 +34,7 @@ impl Visitor {
             owners: &self.owners,
             seal: &seal,
             modern: true,
+            private: self.set.is_for_one(),
         };
         match list(self, &purpose, cursor).await {
             Ok(result) => self.told(&result),

@@ -27,6 +27,7 @@ impl Hub {
             owners: &self.owners,
             seal: &self.seal,
             modern: false,
+            private: true,
         };
         match list(&*self, &purpose, cursor).await {
             Ok(result) => answer::result(&id, &result),

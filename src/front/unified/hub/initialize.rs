@@ -18,7 +18,7 @@ use crate::front::rejection::Rejection;
 use crate::front::session::Way;
 use crate::front::unified::greet::{Introduced, initialize_result};
 use crate::front::unified::merge::unavailable;
-use crate::front::unified::set::Set;
+use crate::front::unified::part::Part;
 use crate::front::version::Version;
 
 /// How long a client waits for backends that have never said what they have. What comes later comes with `list_changed`.
@@ -30,7 +30,7 @@ const NEWEST: &str = "2025-11-25";
 /// Answers from what is known of the backends; those that have never been launched are launched for it.
 pub(crate) async fn initialize(
     inbound: &Inbound<'_>,
-    set: &Arc<Set>,
+    set: &Part,
     message: &Envelope,
     id: &[u8],
 ) -> Result<Opened, Rejection> {
