@@ -10,6 +10,13 @@ pub struct Caller {
     pub(super) credential: Credential,
 }
 
+impl Caller {
+    /// Whether it has shown who it is: then there may be others.
+    pub fn is_known(&self) -> bool {
+        self.credential != Credential::Nothing
+    }
+}
+
 /// What a caller has shown. No secret: a key is known by its digest.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Credential {

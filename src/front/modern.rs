@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! POST -> checks (headers, _meta) -> key (whose connection) -> talk (what is said to the client, to the answer)
-//!                                                              ├─ call     a request, passed as it is
+//!                                                              ├─ call     a request, passed as it is (bound: but for its state)
 //!                                                              ├─ bridge   the same, to a backend of the legacy era
 //!                                                              ├─ listen   subscriptions/listen
 //!                                                              └─ unified  several backends: each of them by one of these
@@ -10,6 +10,7 @@
 //! A talk that is dropped before its answer takes the request back: closing the stream is the cancel of this era.
 
 mod answer;
+mod bound;
 mod bridge;
 mod call;
 mod checks;
@@ -30,6 +31,7 @@ use super::body::{self, HttpResponse};
 use super::inbound::Inbound;
 use super::media;
 use super::rejection::{INVALID_REQUEST, Rejection};
+use bound::Bound;
 pub(crate) use bridge::{Parking, Seal};
 use call::Call;
 pub(crate) use checks::INVALID_PARAMS;
@@ -85,8 +87,25 @@ async fn begin(inbound: &Inbound<'_>, message: Envelope, meta: Meta) -> Result<T
             } else {
                 let checked = params::check(inbound, &route, era, &meta, &message).await;
                 checked.map_err(|wrong| wrong.reject(Some(id)))?;
-                Talk::Call(Call::send(&inbound.face, route, message).alone(alone))
+                let bound = bound(inbound, id)?;
+                let message = match (&bound, &meta.request_state) {
+                    (Some(bound), Some(state)) => {
+                        let opened = bound.open(&message, state);
+                        opened.map_err(|foreign| bridge::refuse_state(id, foreign))?
+                    }
+                    _ => message,
+                };
+                Talk::Call(Call::send(&inbound.face, route, message).alone(alone).bound(bound))
             }
         }
     })
+}
+
+/// Where there are several principals, a backend's state is bound to the one that gets it.
+fn bound(inbound: &Inbound<'_>, id: &[u8]) -> Result<Option<Bound>, Rejection> {
+    if !inbound.caller.is_known() {
+        return Ok(None);
+    }
+    let Some(seal) = inbound.front.seal.clone() else { return Err(bridge::no_seal(Some(id))) };
+    Ok(Some(Bound::new(seal, inbound.face.name.clone(), inbound.caller.principal.clone())))
 }

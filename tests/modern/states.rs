@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::client::Modern;
-use crate::common::{Service, backend, code, eventually, text_of};
+use crate::common::{Service, backend, code, conforming, eventually, text_of};
 use crate::keys::{ALICE, BOB, keys};
 
 fn accept() -> Value {
@@ -95,4 +95,52 @@ async fn a_state_of_an_earlier_start_is_refused_in_words() {
     let client = Modern::new(&service, "a");
     let (status, answer) = client.answer("elicit", json!({}), accept(), &state).await;
     assert_eq!((status, code(&answer)), (200, -32602), "{answer}");
+}
+
+/// A server cannot tell its clients apart here: somebody else's confirmation could be used for a call of one's own.
+#[tokio::test]
+async fn a_state_of_the_server_s_own_is_bound_to_whoever_got_it() {
+    const TOOL: &str = "test_input_required_result_request_state";
+    const OWN: &str = "state-of-the-conformance-fixture";
+    let config =
+        [keys(), conforming("own", "modern", ""), conforming("shared", "modern", "isolation = \"shared\"")];
+    let service = Service::start(&config.concat()).await;
+    let mut foreign = 0.0;
+    for name in ["own", "shared"] {
+        let client = |key: &str| Modern::new(&service, name).by(key);
+        let (alice, bob) = (client(ALICE), client(BOB));
+        let (questions, state) = alice.asked(TOOL, json!({})).await;
+        assert!(!state.as_str().unwrap().contains(OWN), "{state}");
+        let answers: Value = questions.as_object().unwrap().keys().fold(json!({}), |mut answers, key| {
+            answers[key] = json!({ "action": "accept", "content": { "ok": true } });
+            answers
+        });
+        let elsewhere = if name == "own" { "shared" } else { "own" };
+        for (what, thief, state) in [
+            ("somebody else", &bob, &state),
+            ("as the server wrote it", &bob, &json!(OWN)),
+            ("no text", &alice, &json!(7)),
+            ("another backend", &Modern::new(&service, elsewhere).by(ALICE), &state),
+        ] {
+            let (status, answer) = thief.answer(TOOL, json!({}), answers.clone(), state).await;
+            assert_eq!((status, code(&answer)), (200, -32602), "{name}, {what}: {answer}");
+            assert!(answer["error"]["message"].as_str().unwrap().contains("not valid for this request"));
+        }
+        foreign += 1.0;
+        let counted = service.metric(r#"mcpvisor_auth_failures_total{reason="foreign_state"}"#).await;
+        assert_eq!(counted, foreign, "{name}");
+        let (_, done) = alice.answer(TOOL, json!({}), answers.clone(), &state).await;
+        assert_eq!(done["result"]["resultType"], "complete", "{name}: {done}");
+        // The same at the endpoint of all.
+        let (alice, bob) = (Modern::new(&service, "").by(ALICE), Modern::new(&service, "").by(BOB));
+        let tool = format!("{name}__{TOOL}");
+        let (_, state) = alice.asked(&tool, json!({})).await;
+        assert_eq!(code(&bob.answer(&tool, json!({}), answers.clone(), &state).await.1), -32602);
+        foreign += 1.0;
+        let (_, done) = alice.answer(&tool, json!({}), answers, &state).await;
+        assert_eq!(done["result"]["resultType"], "complete", "{name}: {done}");
+    }
+    // Where there is only one principal, nothing is changed.
+    let service = Service::start(&conforming("m", "modern", "isolation = \"shared\"")).await;
+    assert_eq!(Modern::new(&service, "m").asked(TOOL, json!({})).await.1, OWN);
 }

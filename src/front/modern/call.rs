@@ -9,6 +9,7 @@ use mcpvisor_actors::message::{self, Envelope};
 use serde_json::json;
 
 use super::answer;
+use super::bound::Bound;
 use super::key::Alone;
 use super::talk::Said;
 use crate::front::events::Source;
@@ -27,6 +28,8 @@ pub(crate) struct Call {
     discovers: bool,
     /// Ends the connection with the call, if nobody else uses it.
     alone: Option<Alone>,
+    /// Keeps what the backend gives it to remember for this principal.
+    bound: Option<Bound>,
 }
 
 impl Call {
@@ -40,13 +43,20 @@ impl Call {
         let id = message.id_bytes().unwrap_or_else(|| Bytes::from_static(b"null"));
         let discovers = message.method() == Some("server/discover");
         let source = Source::new(route.request(message), id.clone(), operation, None);
-        Self { route, id, source, answered: false, discovers, alone: None }
+        Self { route, id, source, answered: false, discovers, alone: None, bound: None }
     }
 
     /// The same on a connection that ends with it.
     pub(crate) fn alone(self, alone: Option<Alone>) -> Self {
         let mut call = self;
         call.alone = alone;
+        call
+    }
+
+    /// The same with a state that is for one principal.
+    pub(super) fn bound(self, bound: Option<Bound>) -> Self {
+        let mut call = self;
+        call.bound = bound;
         call
     }
 
@@ -83,6 +93,10 @@ impl Call {
     pub(crate) async fn say(&mut self) -> Option<Said> {
         let (message, last) = self.next().await?;
         let message = if last && self.discovers { answer::with_every_version(&message) } else { message };
+        let message = match &self.bound {
+            Some(bound) if last => bound.close(message),
+            _ => message,
+        };
         Some(if last { Said::Last(answer::status(&message), message) } else { Said::Event(message) })
     }
 }

@@ -55,10 +55,7 @@ impl Asks {
                 Rejection::answering(id, StatusCode::BAD_REQUEST, INVALID_PARAMS, text)
             })?),
         };
-        let seal = inbound.front.seal.clone().ok_or_else(|| {
-            let text = "there are no random numbers to seal the state of a call with";
-            Rejection::answering(id, StatusCode::INTERNAL_SERVER_ERROR, INTERNAL_ERROR, text)
-        })?;
+        let seal = inbound.front.seal.clone().ok_or_else(|| no_seal(id))?;
         let token = request_progress_token(message).map(Bytes::copy_from_slice);
         Ok(Self {
             launcher: inbound.front.launcher.clone(),
@@ -116,7 +113,14 @@ fn level(raw: &[u8]) -> Option<LogLevel> {
     LogLevel::of(&serde_json::from_slice::<String>(raw).ok()?)
 }
 
-pub(super) fn refuse_state(id: &[u8], foreign: bool) -> Rejection {
+/// Nothing can be kept secret.
+pub(in crate::front::modern) fn no_seal(id: Option<&[u8]>) -> Rejection {
+    let text = "there are no random numbers to seal the state of a call with";
+    Rejection::answering(id, StatusCode::INTERNAL_SERVER_ERROR, INTERNAL_ERROR, text)
+}
+
+/// What the client brought along is not for this. `foreign`: it is somebody else's.
+pub(in crate::front::modern) fn refuse_state(id: &[u8], foreign: bool) -> Rejection {
     if foreign {
         count_auth_failure(FOREIGN_STATE);
     }
