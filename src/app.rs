@@ -161,7 +161,8 @@ async fn run(settings: Settings, told: Told) -> Outcome {
 /// The tree is told to drain by [`drain`], never by its token: that would skip the requests in flight.
 async fn launch(config: &Arc<Config>, instance: Arc<str>, events: EventSender) -> Result<Launcher, Failure> {
     let guard = Some(vec![cli::GUARD.into()]);
-    let options = LauncherOptions { guard, instance: Some(instance), events: Some(events) };
+    let confine = Some(vec![cli::CONFINE.into()]);
+    let options = LauncherOptions { guard, confine, instance: Some(instance), events: Some(events) };
     let launcher = Launcher::with_options(config.clone(), CancellationToken::new(), options).await;
     launcher.context("cannot start the supervision tree").map_err(Failure::Runtime)
 }

@@ -38,6 +38,8 @@ const USAGE: u8 = 64;
 
 /// The hidden command by which the service starts its guard.
 pub const GUARD: &str = "guard";
+/// The hidden command by which the service starts a server that has a `sandbox`.
+pub const CONFINE: &str = "confine";
 
 /// Launches, supervises and serves MCP servers: no session lost to a crash, no process left behind.
 ///
@@ -85,6 +87,9 @@ pub enum Command {
     /// End the servers of the service at the other end of standard input when it is killed; the service starts this itself
     #[command(name = GUARD, hide = true)]
     Guard,
+    /// Confine this process, then become another program; the service starts this itself
+    #[command(skip)]
+    Confine(Vec<OsString>),
     /// Print shell completions
     Completions {
         /// The shell
@@ -125,6 +130,11 @@ pub struct ServiceArguments {
 /// # Errors
 /// The command line was answered already: help, version, or what is wrong with it. The exit code.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, ExitCode> {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    // Not for clap: what follows is another program's command line, every byte of it.
+    if arguments.get(1).is_some_and(|command| command == CONFINE) {
+        return Ok(Command::Confine(arguments.into_iter().skip(2).collect()));
+    }
     match CommandLine::try_parse_from(arguments) {
         Ok(line) => Ok(line.command.unwrap_or(Command::Serve(line.serve))),
         Err(error) => {

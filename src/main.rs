@@ -31,6 +31,7 @@ fn main() -> ExitCode {
         Command::Events(wanted) => app::block_on(cli::events::run(wanted)),
         Command::Top(wanted) => app::block_on(cli::top::run(wanted)),
         Command::Guard => mcpvisor_actors::run_guard(),
+        Command::Confine(order) => mcpvisor_actors::run_confined(&order),
         Command::Completions { shell } => cli::completions(shell),
     };
     outcome.map_or_else(|failure| failure.report(), |()| ExitCode::SUCCESS)

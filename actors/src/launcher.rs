@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::actor::{Actor, ActorRef};
 use crate::children::{Children, ChildrenUsage};
+use crate::confine::Confiner;
 use crate::connection_handle::ConnectionHandle;
 use crate::error::Refusal;
 use crate::event::{EventSender, EventStream};
@@ -50,6 +51,9 @@ pub struct LauncherOptions {
     /// The arguments with which this very program, started once more, calls [`run_guard`](crate::run_guard) first thing.
     /// `None`: there is no guard, and a SIGKILL of this process leaves servers behind that ignore the end of their input.
     pub guard: Option<Vec<OsString>>,
+    /// The arguments with which this very program, started once more, hands those that follow to
+    /// [`run_confined`](crate::run_confined) first thing. `None`: a backend with a `sandbox` is not started.
+    pub confine: Option<Vec<OsString>>,
     /// The name of this start, of [`random_instance`] and written down somewhere, so that the next start can end what this
     /// one leaves behind ([`sweep_instances`](crate::sweep_instances)). `None`: one that nobody knows.
     pub instance: Option<Arc<str>>,
@@ -107,7 +111,7 @@ impl Launcher {
             address: address.clone(),
             root: None,
             instance: instance.clone(),
-            sweeper: Sweeper::with(guard.clone(), children.clone()),
+            sweeper: Sweeper::with(guard.clone(), children.clone(), Confiner::new(options.confine)),
             events: events.clone(),
             stopped: Stopped::default(),
             hosts: hosts.clone(),

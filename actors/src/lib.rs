@@ -50,6 +50,7 @@ pub mod actor;
 mod bridge;
 pub mod byte_channel;
 mod children;
+mod confine;
 mod connection;
 mod connection_handle;
 mod era;
@@ -89,6 +90,7 @@ mod model;
 mod panics;
 
 pub use children::{BackendUsage, ChildrenUsage, resident_bytes};
+pub use confine::{Unconfinable, run_confined, unconfinable};
 pub use connection_handle::ConnectionHandle;
 pub use era::{Era, MODERN_VERSION, greeting};
 pub use error::{EndCause, Overload, Refusal, Unavailable};

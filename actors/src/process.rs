@@ -11,12 +11,14 @@
 //! Nothing here knows of actors: the caller says what to start, orders its end, and is told when it is gone.
 //! [`Process`] kills its group when it is dropped before that, so that no forgotten task leaves a process.
 //!
-//! Stated limits: a process that leaves the group *and* clears its environment (or changes its uid) is not found.
+//! Stated limits: a process that leaves the group *and* clears its environment (or changes its uid, unless we are root) is not found.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use tokio::net::unix::pipe;
+
+use crate::confine::Confinement;
 
 mod descriptors;
 mod environment;
@@ -62,6 +64,8 @@ pub struct Spec {
     pub env_pass: Vec<String>,
     /// Where the child starts; mcpvisor's own directory if `None`.
     pub cwd: Option<PathBuf>,
+    /// What it may do to the machine; `None`: what its user may.
+    pub confinement: Option<Confinement>,
     /// The value of [`MARKER_VARIABLE`], see [`marker`].
     pub marker: String,
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{AccessRule, Backoff, Limits, Pool, Secrets, Timeouts};
+use crate::{AccessRule, Backoff, Limits, Pool, Sandbox, Secrets, Timeouts};
 
 /// `[backends.NAME]`, with every override of a section merged in.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,6 +42,8 @@ pub struct Backend {
     pub resources: NameFilter,
     /// `auth.rules`, those of other backends too.
     pub rules: Arc<[AccessRule]>,
+    /// What its command may do to the machine; open for a URL.
+    pub sandbox: Sandbox,
     /// Configured, not served.
     pub disabled: bool,
     /// `[pool]` with this backend's overrides.

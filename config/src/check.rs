@@ -5,6 +5,7 @@ mod backends;
 pub(crate) mod not_yet;
 mod numbers;
 pub(crate) mod remarks;
+mod sandbox;
 mod warm;
 
 use std::collections::BTreeSet;

@@ -46,6 +46,7 @@ mod parse;
 mod position;
 mod read;
 mod resolve;
+mod sandbox;
 mod secret;
 mod settings;
 mod shipped;
@@ -63,6 +64,7 @@ pub use diff::{Change, Changed, Difference};
 pub use error::{ConfigErrors, Note, NoteKind, Problem};
 pub use load::{Loaded, load};
 pub use nearest::nearest;
+pub use sandbox::{Network, Sandbox};
 pub use secret::Secrets;
 pub use settings::{
     Auth, AuthKey, Backoff, Config, Gateway, Limits, LogFormat, Pool, Session, Telemetry, Timeouts,

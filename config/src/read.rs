@@ -88,6 +88,19 @@ impl<'a> Reader<'a> {
         self.whole_number(key, u64::from(u32::MAX)) as u32
     }
 
+    /// A whole number that may be negative.
+    pub(crate) fn signed(&self, key: &str) -> i32 {
+        self.parsed(key, 0, "write a whole number, such as 10 or -5", |value| {
+            let number: Option<i128> = match value {
+                Value::Num(_, num) => num.to_i128().or_else(|| num.to_u128()?.try_into().ok()),
+                Value::String(_, text) => text.trim().parse().ok(),
+                _ => None,
+            };
+            let number = number.ok_or_else(|| not("a whole number", value))?;
+            number.try_into().map_err(|_| "too large".into())
+        })
+    }
+
     pub(crate) fn share(&self, key: &str) -> f64 {
         self.parsed(key, 0.0, "write a number from 0.0 to 1.0, such as 0.5", |value| {
             let number = match value {

@@ -3,6 +3,7 @@
 mod access;
 mod auth;
 mod backend;
+mod sandbox;
 mod sections;
 
 use std::cell::RefCell;

@@ -2,6 +2,7 @@
 
 mod access;
 mod backend;
+mod sandbox;
 pub(crate) mod sections;
 
 use toml_edit::{DocumentMut, Item, Table, Value};

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
-use mcpvisor_config::{Config, LoadRequest, Note, Source, load};
+use mcpvisor_actors::Unconfinable;
+use mcpvisor_config::{Config, ConfigErrors, LoadRequest, Note, Problem, Source, load};
 
 use super::Failure;
+use crate::cli::CONFINE;
 
 /// The name of the built-in backend.
 pub(super) const DEMO: &str = "demo";
@@ -66,6 +68,7 @@ pub fn load_or_demo(
 /// Every problem of the configuration at once.
 pub fn load_again(request: LoadRequest) -> Result<Settings, Failure> {
     let loaded = load(request.clone())?;
+    refuse_what_cannot_be(&loaded.config)?;
     if !loaded.sources.is_empty() || !loaded.config.backends.is_empty() {
         let config = Arc::new(loaded.config);
         return Ok(Settings { config, sources: loaded.sources, notes: loaded.notes, demo: false, request });
@@ -78,6 +81,23 @@ pub fn load_again(request: LoadRequest) -> Result<Settings, Failure> {
         demo: true,
         request,
     })
+}
+
+/// A server that was to be kept from something is not started where it cannot be, and that is better said now than to its users.
+///
+/// # Errors
+/// What of the configuration this machine, or this user of it, cannot do.
+fn refuse_what_cannot_be(config: &Config) -> Result<(), Failure> {
+    let problem = |refused: Unconfinable| Problem {
+        file: None,
+        line: None,
+        key: format!("backends.{}.{}", refused.backend, refused.key),
+        what: refused.reason,
+        hint: String::new(),
+    };
+    let refused = mcpvisor_actors::unconfinable(config, &[CONFINE.into()]);
+    let problems: Vec<Problem> = refused.into_iter().map(problem).collect();
+    if problems.is_empty() { Ok(()) } else { Err(ConfigErrors(problems).into()) }
 }
 
 /// A backend that runs this very program.

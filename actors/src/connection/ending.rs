@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::in_flight::Flight;
 use super::{ConnectionMsg, ConnectionState, Life, Loss};
+use crate::confine;
 use crate::error::{EndCause, Refusal};
 use crate::fault::{Fault, FaultReason};
 use crate::message;
@@ -52,15 +53,7 @@ impl ConnectionState {
 
     /// The process is over.
     pub(super) fn exited(&mut self, status: ExitStatus) {
-        let mut fault = match status {
-            ExitStatus::Code(code) => {
-                Fault { exit_code: Some(code), ..Fault::new(FaultReason::Exit, status.to_string()) }
-            }
-            ExitStatus::Unknown => Fault::new(FaultReason::Exit, status.to_string()),
-            ExitStatus::Signal(signal) => {
-                Fault { signal: Some(signal), ..Fault::new(FaultReason::Signal, status.to_string()) }
-            }
-        };
+        let mut fault = self.fault_of(status);
         let launching = match &mut self.life {
             Life::Opening | Life::Shaking(_) => true,
             Life::Ready | Life::Retiring { .. } => false,
@@ -84,6 +77,23 @@ impl ConnectionState {
         }
         self.dying(fault);
         self.wait_for_other_half(END_AFTER_EXIT);
+    }
+
+    /// What is known of it.
+    fn fault_of(&self, status: ExitStatus) -> Fault {
+        let mut fault = match status {
+            ExitStatus::Code(code) => {
+                Fault { exit_code: Some(code), ..Fault::new(FaultReason::Exit, status.to_string()) }
+            }
+            ExitStatus::Unknown => Fault::new(FaultReason::Exit, status.to_string()),
+            ExitStatus::Signal(signal) => {
+                Fault { signal: Some(signal), ..Fault::new(FaultReason::Signal, status.to_string()) }
+            }
+        };
+        if let Some(cause) = confine::likely_cause(&self.backend.sandbox, status) {
+            fault.detail.push_str(&format!("; {cause}"));
+        }
+        fault
     }
 
     /// From here on nothing is served.

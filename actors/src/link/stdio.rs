@@ -12,6 +12,7 @@ use super::framing::{Line, LineReader};
 use super::stderr::{self, StderrTail};
 use super::writer::Writer;
 use super::{Events, INBOUND_AHEAD, Inbound, Link, LinkEvent, Sent, classify};
+use crate::confine::Confinement;
 use crate::fault::{Fault, FaultReason};
 use crate::process::{self, Order, SpawnError, Spec, Sweeper};
 use crate::root::Seat;
@@ -99,6 +100,7 @@ fn spec(launch: &Launch, seat: &Seat) -> Spec {
             env: env.clone(),
             env_pass: env_pass.clone(),
             cwd: cwd.clone(),
+            confinement: Confinement::of(&launch.backend.sandbox, launch.sweeper.confiner()),
             marker,
         },
         // The caller opens a stdio link for stdio backends only; an empty command is refused at spawn.
@@ -108,6 +110,7 @@ fn spec(launch: &Launch, seat: &Seat) -> Spec {
             env: Default::default(),
             env_pass: Vec::new(),
             cwd: None,
+            confinement: None,
             marker,
         },
     }

@@ -41,6 +41,7 @@ mod tests {
             env: env.iter().map(|&(name, value)| (name.into(), value.into())).collect(),
             env_pass: env_pass.iter().map(|&glob| glob.into()).collect(),
             cwd: None,
+            confinement: None,
             marker: "i:1".into(),
         }
     }

@@ -13,6 +13,7 @@ use tokio::net::unix::pipe;
 use super::environment::environment_of;
 use super::group::Group;
 use super::{Process, Spawned, Spec, limits, lookup, waitable};
+use crate::confine::{Refusal, Report};
 
 /// Why a process could not be started. The message holds the whole cause: it is shown to users as it is.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +44,16 @@ pub enum SpawnError {
         /// Why.
         reason: io::Error,
     },
+    /// What it was to be kept from, it cannot be kept from.
+    #[error("cannot start '{command}' confined: {key}: {reason}")]
+    Sandbox {
+        /// As configured.
+        command: String,
+        /// The key of the backend that asks for it, such as `sandbox.user`.
+        key: String,
+        /// Why not.
+        reason: String,
+    },
     /// The system refused, for a reason that may pass: too many processes, open files, no memory.
     #[error("cannot start '{command}': {reason}")]
     Other {
@@ -56,7 +67,7 @@ pub enum SpawnError {
 impl SpawnError {
     /// Whether trying again is pointless until somebody changes the configuration or the system.
     pub fn is_fatal(&self) -> bool {
-        matches!(self, Self::NotFound { .. } | Self::NotExecutable { .. })
+        matches!(self, Self::NotFound { .. } | Self::NotExecutable { .. } | Self::Sandbox { .. })
     }
 }
 
@@ -74,12 +85,23 @@ pub fn spawn(spec: &Spec) -> Result<Spawned, SpawnError> {
     limits::room_for_a_server(&[probe.as_fd()]).map_err(other)?;
     drop(probe);
     let cwd = lookup::working_directory(spec.cwd.as_deref())?;
-    let environment = environment_of(spec, std::env::vars_os());
+    let confined = spec.confinement.as_ref().map(|wanted| wanted.prepare(&spec.command)).transpose()?;
+    let mut environment = environment_of(spec, std::env::vars_os());
+    if let Some(confined) = &confined {
+        confined.complete(&mut environment, &spec.env);
+    }
     let path = environment.get("PATH".as_ref() as &std::ffi::OsStr);
     let program = lookup::resolve(&spec.command, &cwd, path.map(|path| path.as_os_str()))?;
 
-    // No `pre_exec` and no user or group here: either would cost the posix_spawn path.
-    let child = Command::new(&program)
+    // No `pre_exec` and no user or group here: either would cost the posix_spawn path. What confines itself goes without it.
+    let (mut command, report) = match &confined {
+        None => (Command::new(&program), None),
+        Some(confined) => {
+            let (command, report) = confined.command(&program).map_err(other)?;
+            (command, Some(report))
+        }
+    };
+    let child = command
         .args(&spec.args)
         .env_clear()
         .envs(&environment)
@@ -90,14 +112,48 @@ pub fn spawn(spec: &Spec) -> Result<Spawned, SpawnError> {
         .stderr(Stdio::piped())
         .spawn()
         .map_err(|error| explain(spec, &program, error))?;
+    // Its end of the report's pipe is in there.
+    drop(command);
+    if let Some(refusal) = report.and_then(Report::read) {
+        return Err(refused(spec, &program, refusal, child));
+    }
     adopt(child, spec).map_err(other)
+}
+
+/// It has not become what was asked for: what was started is gone before that is said.
+fn refused(spec: &Spec, program: &Path, refusal: Refusal, mut child: Child) -> SpawnError {
+    let _ = child.kill();
+    let _ = child.wait();
+    match refusal {
+        Refusal::Exec(code) => explain_confined(spec, program, io::Error::from_raw_os_error(code)),
+        Refusal::Sandbox { key, reason } => {
+            SpawnError::Sandbox { command: spec.command.clone(), key, reason }
+        }
+    }
+}
+
+/// Who it runs as may not run the program, or what it may open has not all that the program needs.
+fn explain_confined(spec: &Spec, program: &Path, error: io::Error) -> SpawnError {
+    let limited = spec.confinement.as_ref().is_some_and(|wanted| wanted.sandbox.has_files_of_its_own());
+    match error.kind() {
+        io::ErrorKind::PermissionDenied if limited => SpawnError::NotExecutable {
+            command: spec.command.clone(),
+            path: program.to_path_buf(),
+            reason:
+                "permission denied; sandbox.read_only needs the program, what interprets it and its libraries"
+                    .into(),
+        },
+        _ => explain(spec, program, error),
+    }
 }
 
 /// Takes over a child that runs: an error must not leave it behind.
 fn adopt(child: Child, spec: &Spec) -> io::Result<Spawned> {
     let group = Group::adopt(Pid::from_child(&child))?;
     let pid = group.pid();
-    limits::give_ordinary(Pid::from_child(&child));
+    if spec.confinement.as_ref().is_none_or(|wanted| wanted.sandbox.files == 0) {
+        limits::give_ordinary(Pid::from_child(&child));
+    }
     // From here on its `Drop` sees to the child.
     let process = Process::new(group, spec.marker.clone());
     let stdin = pipe::Sender::from_owned_fd(taken(child.stdin)?)?;

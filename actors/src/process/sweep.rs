@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::marker_of_all;
 use crate::children::Children;
+use crate::confine::Confiner;
 use crate::guard::Guard;
 
 mod pass;
@@ -21,13 +22,14 @@ pub(crate) use pass::carries;
 /// must not keep every other connection from its end.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// A handle to the sweeping task, which ends with its last handle, to the guard, who sweeps when we no longer can, and to
-/// whoever looks at what the children use.
+/// A handle to the sweeping task, which ends with its last handle, to the guard, who sweeps when we no longer can, to
+/// whoever looks at what the children use, and to how they confine themselves.
 #[derive(Clone, Debug)]
 pub struct Sweeper {
     requests: mpsc::UnboundedSender<Request>,
     guard: Guard,
     children: Children,
+    confiner: Confiner,
 }
 
 #[derive(Debug)]
@@ -40,14 +42,14 @@ impl Sweeper {
     /// Starts the task; there is no guard. Must be called in the context of a runtime.
     #[allow(clippy::new_without_default, reason = "it starts a task")]
     pub fn new() -> Self {
-        Self::with(Guard::none(), Children::watch())
+        Self::with(Guard::none(), Children::watch(), Confiner::none())
     }
 
     /// Starts the task. Must be called in the context of a runtime.
-    pub(crate) fn with(guard: Guard, children: Children) -> Self {
+    pub(crate) fn with(guard: Guard, children: Children, confiner: Confiner) -> Self {
         let (requests, inbox) = mpsc::unbounded_channel();
         tokio::spawn(serve(inbox));
-        Self { requests, guard, children }
+        Self { requests, guard, children, confiner }
     }
 
     /// Who ends the groups it knows if this process is killed.
@@ -60,7 +62,12 @@ impl Sweeper {
         &self.children
     }
 
-    /// Ends every process of our user whose environment holds exactly this marker, and returns how many there were. A few
+    /// How a child confines itself.
+    pub(crate) fn confiner(&self) -> &Confiner {
+        &self.confiner
+    }
+
+    /// Ends every process of our user (as root: of any) whose environment holds exactly this marker, and returns how many there were. A few
     /// milliseconds, at most 2 s; 0 when the runtime is shutting down.
     pub async fn sweep(&self, marker: &str) -> usize {
         let (swept, answer) = oneshot::channel();
@@ -71,7 +78,7 @@ impl Sweeper {
     }
 }
 
-/// Ends everything of our user that carries a marker of one of these instances, whatever the incarnation, and returns how
+/// Ends everything of our user (as root: of any) that carries a marker of one of these instances, whatever the incarnation, and returns how
 /// many there were. Blocking.
 pub(crate) fn end_instances(instances: &[String]) -> usize {
     let markers: BTreeSet<String> = instances.iter().map(|instance| marker_of_all(instance)).collect();

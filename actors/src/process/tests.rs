@@ -25,6 +25,7 @@ pub(super) fn shell(script: &str, marker: &str) -> Spec {
         env: BTreeMap::new(),
         env_pass: vec!["PATH".into()],
         cwd: None,
+        confinement: None,
         marker: marker.into(),
     }
 }

@@ -2,7 +2,7 @@
 
 use mcpvisor_config::{
     Backend, ClientProfile, Config, Idle, Isolation, Liveness, NameFilter, OnRestart, Protocol, Retry,
-    ToolFilter, Transport,
+    Sandbox, ToolFilter, Transport,
 };
 use tokio::time::Instant;
 
@@ -89,6 +89,7 @@ pub(super) fn unconfigured(key: &ConnectionKey, config: &Config) -> Backend {
         prompts: NameFilter::everything(),
         resources: NameFilter::everything(),
         rules: config.auth.rules.clone(),
+        sandbox: Sandbox::default(),
         disabled: false,
         pool: config.pool,
         backoff: config.backoff,

@@ -18,6 +18,7 @@ impl Checks<'_> {
             }
             self.backend(backend, &at);
             self.warm(backend, config, &at);
+            self.sandbox(backend, &at);
         }
     }
 

@@ -9,6 +9,7 @@ pub(super) fn own(before: &Backend, after: &Backend, running: &Config, wanted: &
     let mut relaunch = transport(&before.transport, &after.transport);
     relaunch.compare("protocol", &before.protocol, &after.protocol);
     relaunch.compare("client_profile", &before.client_profile, &after.client_profile);
+    relaunch.compare("sandbox", &before.sandbox, &after.sandbox);
     let how = if relaunch.0.is_empty() { Change::InPlace } else { Change::Relaunch };
     let mut keys = relaunch.0;
     keys.extend(policy(before, after).0);

@@ -3,15 +3,16 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::sandbox::sandbox;
 use super::sections;
 use crate::read::Reader;
 use crate::{
     Backend, ClientProfile, Config, Idle, Isolation, Liveness, NameFilter, OnRestart, Protocol, Retry,
-    Timeouts, ToolFilter, Transport, UpstreamKind,
+    Sandbox, Timeouts, ToolFilter, Transport, UpstreamKind,
 };
 
 /// Keys that mean something with `command` only, and with `url` only.
-const STDIO_ONLY: [&str; 4] = ["args", "env", "cwd", "env_pass"];
+const STDIO_ONLY: [&str; 5] = ["args", "env", "cwd", "env_pass", "sandbox"];
 const HTTP_ONLY: [&str; 3] = ["headers", "transport", "forward_authorization"];
 
 /// Commands that may download before they start.
@@ -37,6 +38,7 @@ struct Policy {
     tools: ToolFilter,
     prompts: NameFilter,
     resources: NameFilter,
+    sandbox: Sandbox,
     disabled: bool,
 }
 
@@ -72,6 +74,9 @@ pub(super) fn backend(
     let backoff = if overridden("backoff") { sections::backoff(&section("backoff")) } else { config.backoff };
     let limits = if overridden("limits") { sections::limits(&section("limits")) } else { config.limits };
     let transport = transport?;
+    // Of a URL there is nothing to confine.
+    let stdio = matches!(&transport, Transport::Stdio { .. });
+    let confined = if stdio { policy.sandbox } else { Sandbox::default() };
     // It was gone before there was another era: nothing has to be found out.
     let old = matches!(&transport, Transport::Http { kind: UpstreamKind::Sse, .. });
     let protocol = if old && policy.protocol == Protocol::Auto { Protocol::Legacy } else { policy.protocol };
@@ -92,6 +97,7 @@ pub(super) fn backend(
         prompts: policy.prompts,
         resources: policy.resources,
         rules: config.auth.rules.clone(),
+        sandbox: confined,
         disabled: policy.disabled,
         pool,
         backoff,
@@ -197,6 +203,7 @@ fn policy(reader: &Reader<'_>) -> Policy {
         },
         prompts: names(&reader.table("prompts")),
         resources: names(&reader.table("resources")),
+        sandbox: sandbox(&reader.table("sandbox")),
         disabled: reader.flag("disabled"),
     }
 }

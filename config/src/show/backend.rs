@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use toml_edit::{InlineTable, Item, Table, Value};
 
-use super::{list, number, put, sections};
+use super::{list, number, put, sandbox, sections};
 use crate::secret::{REDACTED, Secrets};
 use crate::units::write_duration;
 use crate::{
@@ -15,6 +15,9 @@ use crate::{
 pub(super) fn backend(backend: &Backend, config: &Config) -> Table {
     let mut table = Table::new();
     transport(&backend.transport, &config.secrets, &mut table);
+    if matches!(backend.transport, Transport::Stdio { .. }) {
+        put(&mut table, "sandbox", sandbox::sandbox(&backend.sandbox, &config.secrets));
+    }
     policy(backend, &mut table);
     let overrides = [
         ("pool", sections::pool(&backend.pool), sections::pool(&config.pool)),

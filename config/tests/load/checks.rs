@@ -24,6 +24,31 @@ fn two_listeners_on_one_port_are_refused_before_anything_binds() {
     loaded(request("a.toml", "[gateway]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"", &[]));
 }
 
+/// A typing error in a sandbox would be found out by a server that runs without it, or by one that does not run.
+#[test]
+fn a_sandbox_that_makes_no_sense_is_refused() {
+    for (keys, key, what) in [
+        ("nice = 20", "nice", "no such niceness"),
+        ("nice = \"low\"", "nice", "where a whole number belongs"),
+        ("memory = 4096", "memory", "too little to start in"),
+        ("files = 3", "files", "too few to start with"),
+        ("cpu_time = \"1500ms\"", "cpu_time", "not whole seconds"),
+        ("user = \"a:b\"", "user", "not a name"),
+        ("read_only = [\"usr\"]", "read_only[0]", "not an absolute path"),
+        ("read_write = [\"/a\", \"/a\"]", "read_write[1]", "stands there twice"),
+        ("read_only = [\"/a\"]\nsandbox.read_write = [\"/a\"]", "read_only[0]", "stands in read_write too"),
+        ("network = \"closed\"", "network", "\"no_tcp\""),
+    ] {
+        let problem = problem(&format!("[backends.a]\ncommand = \"x\"\nsandbox.{keys}\n"));
+        assert_eq!(problem.key, format!("backends.a.sandbox.{key}"), "{problem}");
+        assert!(problem.to_string().contains(what), "{problem}");
+    }
+    let url = problem("[backends.a]\nurl = \"http://x\"\nsandbox.nice = 1");
+    assert!(url.key == "backends.a.sandbox" && url.what.contains("together with command"), "{url}");
+    let keys = "nice = -5\nsandbox.memory = \"4MiB\"\nsandbox.cpu_time = \"1h\"\nsandbox.network = \"none\"";
+    loaded(request("a.toml", &format!("[backends.a]\ncommand = \"x\"\nsandbox.{keys}\n"), &[]));
+}
+
 #[test]
 fn a_backend_is_a_command_or_a_url_and_says_nothing_of_the_other() {
     for (keys, key, what) in [

@@ -50,6 +50,7 @@ fn only_what_a_process_was_started_with_takes_another_process() {
         ("env_pass = [\"A\"]", "env_pass"),
         ("protocol = \"legacy\"", "protocol"),
         ("client_profile.name = \"me\"", "client_profile"),
+        ("sandbox.memory = \"1GiB\"", "sandbox"),
     ] {
         assert_eq!(changed(&of(settings), "x"), (vec![key], Change::Relaunch));
     }

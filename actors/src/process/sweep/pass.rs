@@ -1,7 +1,7 @@
 //! One sweep over `/proc`. Blocking.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
@@ -21,6 +21,9 @@ const MAX_PASSES: usize = 5;
 
 /// How long the victims of a pass may take to die before the next one, in nanoseconds.
 const DEATH_NANOSECONDS: i64 = 100_000_000;
+
+/// The user who may look into every process.
+const ROOT: u32 = 0;
 
 /// `PF_KTHREAD` of the kernel's `linux/sched.h`.
 const KERNEL_THREAD: u64 = 0x0020_0000;
@@ -82,8 +85,10 @@ impl Search {
         let mut unclear = Vec::new();
         for process in processes.flatten() {
             let Some(pid) = pid_of(process.file_name().as_bytes()) else { continue };
-            // A process of another user, or one that hides its memory, is not ours to look into.
-            if pid == own_pid || !process.metadata().is_ok_and(|owner| owner.uid() == own_user) {
+            // A process of another user, or one that hides its memory, is not ours to look into. Root may have started
+            // some as other users (`sandbox.user`).
+            let is_ours = |owner: Metadata| own_user == ROOT || owner.uid() == own_user;
+            if pid == own_pid || !process.metadata().is_ok_and(is_ours) {
                 continue;
             }
             if self.end(pid) == Carries::Unclear {
