@@ -13,6 +13,7 @@ mod stop;
 mod welcome;
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -93,13 +94,14 @@ async fn run(settings: Settings, told: Told) -> Outcome {
     let closing = CancellationToken::new();
     let instance = mcpvisor_actors::random_instance();
     if let Some(state_dir) = &state_dir {
-        state_dir.begin(&instance).await;
+        state_dir.begin(&instance, &config).await;
     }
     let events = EventSender::default();
     let event_log = EventLog::start(events.subscribe(), &instance);
     traces::install(&config.telemetry.otlp_endpoint, &instance, events.subscribe())
         .context("telemetry.otlp_endpoint cannot be used")?;
-    let launcher = launch(&config, instance, events).await?;
+    let folder = state_dir.as_ref().map(|state_dir| state_dir.folder().to_owned());
+    let launcher = launch(&config, instance, folder, events).await?;
     if let Some(state_dir) = &state_dir {
         state_dir.announce(&listeners.addresses, launcher.instance());
     }
@@ -159,10 +161,15 @@ async fn run(settings: Settings, told: Told) -> Outcome {
 }
 
 /// The tree is told to drain by [`drain`], never by its token: that would skip the requests in flight.
-async fn launch(config: &Arc<Config>, instance: Arc<str>, events: EventSender) -> Result<Launcher, Failure> {
+async fn launch(
+    config: &Arc<Config>,
+    instance: Arc<str>,
+    folder: Option<PathBuf>,
+    events: EventSender,
+) -> Result<Launcher, Failure> {
     let guard = Some(vec![cli::GUARD.into()]);
     let confine = Some(vec![cli::CONFINE.into()]);
-    let options = LauncherOptions { guard, confine, instance: Some(instance), events: Some(events) };
+    let options = LauncherOptions { guard, confine, folder, instance: Some(instance), events: Some(events) };
     let launcher = Launcher::with_options(config.clone(), CancellationToken::new(), options).await;
     launcher.context("cannot start the supervision tree").map_err(Failure::Runtime)
 }

@@ -22,12 +22,12 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
 use command_fds::{CommandFdExt, FdMapping};
-use mcpvisor_config::Sandbox;
+use mcpvisor_config::{Backend, Sandbox};
 use serde::{Deserialize, Serialize};
 
 use crate::process::SpawnError;
@@ -37,12 +37,18 @@ pub(crate) use report::{Refusal, Report};
 pub use trial::{Unconfinable, unconfinable};
 pub(crate) use verdict::likely_cause;
 
+pub(crate) use apply::CPU_GRACE;
+
 /// Where the child finds its end of the report's pipe.
 const REPORT_DESCRIPTOR: i32 = 3;
 
-/// How this very program is started so that it confines itself.
+/// How servers are kept apart from the rest: by what this very program is started with so that it confines itself, and where the
+/// engines of containers write down what they have started.
 #[derive(Clone, Debug)]
-pub(crate) struct Confiner(Option<Arc<[OsString]>>);
+pub(crate) struct Confiner {
+    arguments: Option<Arc<[OsString]>>,
+    folder: Arc<Path>,
+}
 
 /// What a child is kept from.
 #[derive(Clone, Debug)]
@@ -68,19 +74,27 @@ struct Order {
 impl Confiner {
     /// There is no way.
     pub(crate) fn none() -> Self {
-        Self(None)
+        Self::new(None, None)
     }
 
-    /// By these arguments.
-    pub(crate) fn new(arguments: Option<Vec<OsString>>) -> Self {
-        Self(arguments.map(Into::into))
+    /// By these arguments, and in this folder; else in the one for what is temporary.
+    pub(crate) fn new(arguments: Option<Vec<OsString>>, folder: Option<PathBuf>) -> Self {
+        let folder = folder.unwrap_or_else(std::env::temp_dir);
+        Self { arguments: arguments.map(Into::into), folder: folder.into() }
+    }
+
+    /// Where engines write.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 }
 
 impl Confinement {
-    /// `None` where nothing is asked for.
-    pub(crate) fn of(sandbox: &Sandbox, confiner: &Confiner) -> Option<Self> {
-        (!sandbox.is_open()).then(|| Self { sandbox: sandbox.clone(), confiner: confiner.clone() })
+    /// `None` where nothing is asked for, and for a container: its engine is told what of it is to hold there.
+    pub(crate) fn of(backend: &Backend, confiner: &Confiner) -> Option<Self> {
+        let Backend { sandbox, container, .. } = backend;
+        let asked = !sandbox.is_open() && container.is_none();
+        asked.then(|| Self { sandbox: sandbox.clone(), confiner: confiner.clone() })
     }
 
     /// # Errors
@@ -98,7 +112,7 @@ impl Confinement {
     }
 
     fn try_prepare(&self) -> Result<Prepared<'_>, Refusal> {
-        let Some(arguments) = &self.confiner.0 else {
+        let Some(arguments) = &self.confiner.arguments else {
             return Err(Refusal::of("sandbox", "this program was built without a way to confine a server"));
         };
         let identity = Identity::of(&self.sandbox)?;

@@ -5,6 +5,7 @@ mod operator;
 mod reload;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,6 +55,8 @@ pub struct LauncherOptions {
     /// The arguments with which this very program, started once more, hands those that follow to
     /// [`run_confined`](crate::run_confined) first thing. `None`: a backend with a `sandbox` is not started.
     pub confine: Option<Vec<OsString>>,
+    /// A private folder for what the engines of containers write down while these run. `None`: the one for what is temporary.
+    pub folder: Option<PathBuf>,
     /// The name of this start, of [`random_instance`] and written down somewhere, so that the next start can end what this
     /// one leaves behind ([`sweep_instances`](crate::sweep_instances)). `None`: one that nobody knows.
     pub instance: Option<Arc<str>>,
@@ -111,7 +114,11 @@ impl Launcher {
             address: address.clone(),
             root: None,
             instance: instance.clone(),
-            sweeper: Sweeper::with(guard.clone(), children.clone(), Confiner::new(options.confine)),
+            sweeper: Sweeper::with(
+                guard.clone(),
+                children.clone(),
+                Confiner::new(options.confine, options.folder),
+            ),
             events: events.clone(),
             stopped: Stopped::default(),
             hosts: hosts.clone(),

@@ -113,6 +113,7 @@ pub use pool::{
     SessionConnectionPool,
 };
 pub use process::Headroom;
+pub use process::sweep_containers;
 pub use registry::{BackendState, Reloaded};
 pub use route::{Attached, Route, SessionEvent, SessionSink};
 pub use session_record::{SessionRecord, Stage};

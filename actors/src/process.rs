@@ -8,6 +8,8 @@
 //!
 //! The guard ([`crate::guard`]) is told of each group while it may have members: it ends them if we cannot.
 //!
+//! A container is more than the process that speaks for it ([`container`]).
+//!
 //! Nothing here knows of actors: the caller says what to start, orders its end, and is told when it is gone.
 //! [`Process`] kills its group when it is dropped before that, so that no forgotten task leaves a process.
 //!
@@ -19,7 +21,9 @@ use std::path::PathBuf;
 use tokio::net::unix::pipe;
 
 use crate::confine::Confinement;
+use container::Named;
 
+pub(crate) mod container;
 mod descriptors;
 mod environment;
 mod exit;
@@ -36,6 +40,7 @@ mod tests;
 mod waitable;
 mod watch;
 
+pub use container::sweep_containers;
 pub(crate) use descriptors::close_all_but_standard;
 pub use descriptors::close_inherited_fds;
 pub use exit::ExitStatus;
@@ -66,6 +71,8 @@ pub struct Spec {
     pub cwd: Option<PathBuf>,
     /// What it may do to the machine; `None`: what its user may.
     pub confinement: Option<Confinement>,
+    /// The container that the command runs; `None`: the command is the server.
+    pub container: Option<Named>,
     /// The value of [`MARKER_VARIABLE`], see [`marker`].
     pub marker: String,
 }

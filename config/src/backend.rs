@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{AccessRule, Backoff, Limits, Pool, Sandbox, Secrets, Timeouts};
+use crate::{AccessRule, Backoff, Container, Limits, Pool, Sandbox, Secrets, Timeouts};
 
 /// `[backends.NAME]`, with every override of a section merged in.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,6 +14,8 @@ pub struct Backend {
     pub name: String,
     /// How it is reached.
     pub transport: Transport,
+    /// The container that the transport's command, an engine, runs; `None`: the command is the server.
+    pub container: Option<Container>,
     /// Who shares one connection.
     pub isolation: Isolation,
     /// The era it is spoken to in.

@@ -2,6 +2,7 @@
 
 mod address;
 mod backends;
+mod container;
 pub(crate) mod not_yet;
 mod numbers;
 pub(crate) mod remarks;

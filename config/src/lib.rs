@@ -31,6 +31,7 @@ mod access;
 mod backend;
 mod bounds;
 mod check;
+mod container;
 mod diff;
 mod environment;
 mod error;
@@ -60,6 +61,7 @@ pub use backend::{
     Transport, UpstreamKind,
 };
 pub use bounds::Http;
+pub use container::Container;
 pub use diff::{Change, Changed, Difference};
 pub use error::{ConfigErrors, Note, NoteKind, Problem};
 pub use load::{Loaded, load};

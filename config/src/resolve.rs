@@ -5,6 +5,7 @@ mod auth;
 mod backend;
 mod sandbox;
 mod sections;
+mod transport;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

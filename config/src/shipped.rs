@@ -42,7 +42,7 @@ pub(crate) fn shape(defaults: &Dict) -> Shape {
         Some(Shape::Table(keys)) => keys.clone(),
         _ => BTreeMap::new(),
     };
-    for key in ["command", "url"] {
+    for key in ["command", "container", "url"] {
         backend.insert(key.to_owned(), Shape::Leaf);
     }
     for section in OVERRIDES {

@@ -18,6 +18,7 @@ use super::Failure;
 use super::listeners::Addresses;
 use super::settings::Settings;
 use lock::{Lock, Locked};
+use mcpvisor_config::Config;
 pub use run_file::RunFile;
 
 /// A folder in which a service runs.
@@ -58,7 +59,7 @@ impl StateDir {
 
     /// Writes down the name of this start, before its first child, and ends what earlier ones have left: while we hold the
     /// lock none of them runs.
-    pub(super) async fn begin(&self, instance: &str) {
+    pub(super) async fn begin(&self, instance: &str, config: &Config) {
         let earlier = match instances::begin(&self.folder, instance) {
             Ok(earlier) => earlier,
             Err(error) => return unusable(&self.folder, &error),
@@ -67,11 +68,15 @@ impl StateDir {
             return;
         }
         let starts = earlier.len();
-        match mcpvisor_actors::sweep_instances(earlier).await {
-            Some(processes) => {
+        // The processes first: an engine's command among them would go on with its container.
+        let processes = mcpvisor_actors::sweep_instances(earlier.clone()).await;
+        let containers = mcpvisor_actors::sweep_containers(config, &earlier, &self.folder).await;
+        match processes.zip(containers) {
+            Some((processes, containers)) => {
                 tracing::info!(
                     event = "service.swept",
                     processes,
+                    containers,
                     starts,
                     "an earlier start was killed; what it had left is ended"
                 );
@@ -82,6 +87,10 @@ impl StateDir {
             // They stay on the list for the next start.
             None => tracing::warn!(starts, "what an earlier start has left could not be ended in time"),
         }
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Nothing of this start is left: the next has nothing to look for.

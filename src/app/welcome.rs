@@ -90,7 +90,10 @@ fn reached_by(backend: &Backend) -> String {
             "built in".to_owned()
         }
         // Arguments and URLs may hold secrets.
-        Transport::Stdio { command, .. } => command.clone(),
+        Transport::Stdio { command, .. } => match &backend.container {
+            Some(container) => format!("{command}: {}", container.image),
+            None => command.clone(),
+        },
         Transport::Http { .. } => "over HTTP".to_owned(),
     }
 }

@@ -19,7 +19,7 @@ use crate::process;
 /// What it exits with when it cannot; nobody looks, since it says why.
 const REFUSED: i32 = 125;
 /// Between the signal that a program can catch when its processor time is used up, and the one that it cannot.
-const CPU_GRACE: Duration = Duration::from_secs(5);
+pub(crate) const CPU_GRACE: Duration = Duration::from_secs(5);
 
 /// Confines this process as it is told, and becomes the program that follows; without one it ends well. A program that passes
 /// `LauncherOptions::confine` must call this first thing when it finds itself started with those arguments, with what follows them,

@@ -8,8 +8,9 @@ use mcpvisor_config::{Config, Sandbox};
 
 use super::report::{Refusal, Report};
 use super::{Confinement, Confiner};
+use crate::process::container::Engine;
 
-/// A part of a sandbox that cannot be had here.
+/// A part of a sandbox that cannot be had here, or the engine of a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unconfinable {
     /// The backend that asks for it.
@@ -20,14 +21,18 @@ pub struct Unconfinable {
     pub reason: String,
 }
 
-/// What of the sandboxes of a configuration cannot be had by this process, on this machine, at this time: of each backend the
+/// What of the sandboxes and containers of a configuration cannot be had by this process, on this machine, at this time: of each backend the
 /// first such part. `confine` are the arguments of `LauncherOptions::confine`. Blocks for a few milliseconds per kind of sandbox.
 pub fn unconfinable(config: &Config, confine: &[OsString]) -> Vec<Unconfinable> {
-    let confiner = Confiner::new(Some(confine.to_vec()));
+    let confiner = Confiner::new(Some(confine.to_vec()), None);
     let mut tried: Vec<(&Sandbox, Option<Refusal>)> = Vec::new();
     let mut refused = Vec::new();
     for backend in config.backends.values().filter(|backend| !backend.disabled) {
-        let Some(wanted) = Confinement::of(&backend.sandbox, &confiner) else { continue };
+        if let Some(Err(error)) = Engine::of(backend) {
+            let (key, reason) = ("engine".to_owned(), error.to_string());
+            refused.push(Unconfinable { backend: backend.name.clone(), key, reason });
+        }
+        let Some(wanted) = Confinement::of(backend, &confiner) else { continue };
         let known = tried.iter().find(|(sandbox, _)| **sandbox == backend.sandbox);
         let refusal = match known {
             Some((_, refusal)) => refusal.clone(),

@@ -90,7 +90,7 @@ impl ConnectionState {
                 Fault { signal: Some(signal), ..Fault::new(FaultReason::Signal, status.to_string()) }
             }
         };
-        if let Some(cause) = confine::likely_cause(&self.backend.sandbox, status) {
+        if let Some(cause) = confine::likely_cause(&self.backend, status) {
             fault.detail.push_str(&format!("; {cause}"));
         }
         fault

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use mcpvisor_config::{Backend, Timeouts, Transport};
+use mcpvisor_config::{Backend, Container, Timeouts, Transport};
 use tokio::net::unix::pipe;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::AbortHandle;
@@ -14,6 +14,7 @@ use super::writer::Writer;
 use super::{Events, INBOUND_AHEAD, Inbound, Link, LinkEvent, Sent, classify};
 use crate::confine::Confinement;
 use crate::fault::{Fault, FaultReason};
+use crate::process::container::{self, Named, Run};
 use crate::process::{self, Order, SpawnError, Spec, Sweeper};
 use crate::root::Seat;
 
@@ -93,16 +94,24 @@ fn ladder(timeouts: &Timeouts) -> Order {
 
 fn spec(launch: &Launch, seat: &Seat) -> Spec {
     let marker = process::marker(&launch.instance, seat.incarnation());
-    match &launch.backend.transport {
-        Transport::Stdio { command, args, env, cwd, env_pass } => Spec {
-            command: command.clone(),
-            args: args.clone(),
-            env: env.clone(),
-            env_pass: env_pass.clone(),
-            cwd: cwd.clone(),
-            confinement: Confinement::of(&launch.backend.sandbox, launch.sweeper.confiner()),
-            marker,
-        },
+    let backend = &launch.backend;
+    match &backend.transport {
+        Transport::Stdio { command, args, env, cwd, env_pass } => {
+            let spec = Spec {
+                command: command.clone(),
+                args: args.clone(),
+                env: env.clone(),
+                env_pass: env_pass.clone(),
+                cwd: cwd.clone(),
+                confinement: Confinement::of(backend, launch.sweeper.confiner()),
+                container: None,
+                marker,
+            };
+            match &backend.container {
+                Some(container) => contained(spec, container, launch, seat),
+                None => spec,
+            }
+        }
         // The caller opens a stdio link for stdio backends only; an empty command is refused at spawn.
         Transport::Http { .. } => Spec {
             command: String::new(),
@@ -111,9 +120,26 @@ fn spec(launch: &Launch, seat: &Seat) -> Spec {
             env_pass: Vec::new(),
             cwd: None,
             confinement: None,
+            container: None,
             marker,
         },
     }
+}
+
+/// The same, by an engine that runs a container.
+fn contained(spec: Spec, container: &Container, launch: &Launch, seat: &Seat) -> Spec {
+    let named = Named::of(&launch.instance, seat.incarnation(), launch.sweeper.confiner().folder());
+    let run = Run {
+        backend: &launch.backend.name,
+        container,
+        sandbox: &launch.backend.sandbox,
+        named: &named,
+        instance: &launch.instance,
+        args: &spec.args,
+        env: &spec.env,
+    };
+    let (args, env, env_pass) = (run.arguments(), run.env(), container::env_pass(&spec.env_pass));
+    Spec { args, env, env_pass, container: Some(named), ..spec }
 }
 
 fn spawn_fault(error: &SpawnError) -> Fault {

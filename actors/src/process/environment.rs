@@ -17,12 +17,19 @@ pub(super) fn environment_of(
     spec: &Spec,
     own: impl Iterator<Item = (OsString, OsString)>,
 ) -> BTreeMap<OsString, OsString> {
-    let mut environment: BTreeMap<OsString, OsString> =
-        own.filter(|(name, _)| passes(&spec.env_pass, name)).collect();
+    let mut environment = inherited(&spec.env_pass, own);
     environment.extend(spec.env.iter().map(|(name, value)| (name.into(), value.into())));
     // Last, so that neither a glob nor a backend can hide its processes from the sweep.
     environment.insert(MARKER_VARIABLE.into(), OsString::from(&spec.marker));
     environment
+}
+
+/// What of `own` the globs let through.
+pub(super) fn inherited(
+    globs: &[String],
+    own: impl Iterator<Item = (OsString, OsString)>,
+) -> BTreeMap<OsString, OsString> {
+    own.filter(|(name, _)| passes(globs, name)).collect()
 }
 
 fn passes(globs: &[String], name: &OsStr) -> bool {
@@ -42,6 +49,7 @@ mod tests {
             env_pass: env_pass.iter().map(|&glob| glob.into()).collect(),
             cwd: None,
             confinement: None,
+            container: None,
             marker: "i:1".into(),
         }
     }

@@ -10,7 +10,8 @@ use rustix::io::fcntl_dupfd_cloexec;
 use rustix::process::Pid;
 use tokio::net::unix::pipe;
 
-use super::environment::environment_of;
+use super::container::{Contained, Engine, Named};
+use super::environment::{environment_of, inherited};
 use super::group::Group;
 use super::{Process, Spawned, Spec, limits, lookup, waitable};
 use crate::confine::{Refusal, Report};
@@ -117,7 +118,13 @@ pub fn spawn(spec: &Spec) -> Result<Spawned, SpawnError> {
     if let Some(refusal) = report.and_then(Report::read) {
         return Err(refused(spec, &program, refusal, child));
     }
-    adopt(child, spec).map_err(other)
+    let engine = |named: &Named| Contained::new(engine(spec, program), named.clone());
+    adopt(child, spec, spec.container.as_ref().map(engine)).map_err(other)
+}
+
+/// To end a container takes none of its secrets, and no marker: no sweep of ours may end what ends it.
+fn engine(spec: &Spec, program: PathBuf) -> Engine {
+    Engine::new(program, inherited(&spec.env_pass, std::env::vars_os()))
 }
 
 /// It has not become what was asked for: what was started is gone before that is said.
@@ -148,14 +155,14 @@ fn explain_confined(spec: &Spec, program: &Path, error: io::Error) -> SpawnError
 }
 
 /// Takes over a child that runs: an error must not leave it behind.
-fn adopt(child: Child, spec: &Spec) -> io::Result<Spawned> {
+fn adopt(child: Child, spec: &Spec, container: Option<Contained>) -> io::Result<Spawned> {
     let group = Group::adopt(Pid::from_child(&child))?;
     let pid = group.pid();
     if spec.confinement.as_ref().is_none_or(|wanted| wanted.sandbox.files == 0) {
         limits::give_ordinary(Pid::from_child(&child));
     }
     // From here on its `Drop` sees to the child.
-    let process = Process::new(group, spec.marker.clone());
+    let process = Process::new(group, spec.marker.clone(), container);
     let stdin = pipe::Sender::from_owned_fd(taken(child.stdin)?)?;
     let stdout = pipe::Receiver::from_owned_fd(taken(child.stdout)?)?;
     let stderr = pipe::Receiver::from_owned_fd(taken(child.stderr)?)?;

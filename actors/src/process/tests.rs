@@ -26,6 +26,7 @@ pub(super) fn shell(script: &str, marker: &str) -> Spec {
         env_pass: vec!["PATH".into()],
         cwd: None,
         confinement: None,
+        container: None,
         marker: marker.into(),
     }
 }

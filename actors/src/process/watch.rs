@@ -8,6 +8,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, sleep_until};
 
+use super::container::Contained;
 use super::group::Group;
 use super::ladder::{Ladder, Step};
 use super::{ExitStatus, Order, Sweeper};
@@ -20,6 +21,8 @@ pub struct Process {
     group: Option<Group>,
     marker: String,
     sweeper: Option<Sweeper>,
+    /// What has to be ended besides the group.
+    container: Option<Contained>,
 }
 
 /// Nothing of a child is left.
@@ -34,8 +37,8 @@ pub struct Gone {
 }
 
 impl Process {
-    pub(super) fn new(group: Group, marker: String) -> Self {
-        Self { group: Some(group), marker, sweeper: None }
+    pub(super) fn new(group: Group, marker: String, container: Option<Contained>) -> Self {
+        Self { group: Some(group), marker, sweeper: None, container }
     }
 
     /// Runs until nothing of the child is left. `exited` is called the moment its end is seen, before the group is swept:
@@ -66,14 +69,17 @@ impl Process {
         let Some(group) = &self.group else {
             return Gone { status: ExitStatus::Unknown, swept: 0, cpu_seconds: 0.0 };
         };
-        let status = run_to_exit(group, orders).await;
+        let status = run_to_exit(group, self.container.as_ref(), orders).await;
         exited(status);
         let cpu_seconds = group.cpu_seconds();
         group.kill();
+        if let Some(container) = &self.container {
+            container.remove().await;
+        }
         let swept = sweeper.sweep(&self.marker).await;
         sweeper.guard().forget(group.pid());
         group.reap();
-        self.group = None;
+        (self.group, self.container) = (None, None);
         Gone { status, swept, cpu_seconds }
     }
 }
@@ -82,6 +88,9 @@ impl Drop for Process {
     fn drop(&mut self) {
         let Some(group) = self.group.take() else { return };
         group.kill();
+        if let Some(container) = self.container.take() {
+            container.remove_unattended();
+        }
         let Ok(runtime) = Handle::try_current() else {
             group.reap();
             return;
@@ -98,7 +107,11 @@ impl Drop for Process {
     }
 }
 
-async fn run_to_exit(group: &Group, mut orders: UnboundedReceiver<Order>) -> ExitStatus {
+async fn run_to_exit(
+    group: &Group,
+    container: Option<&Contained>,
+    mut orders: UnboundedReceiver<Order>,
+) -> ExitStatus {
     let mut ladder = Ladder::Running;
     let mut owned = true;
     loop {
@@ -118,7 +131,13 @@ async fn run_to_exit(group: &Group, mut orders: UnboundedReceiver<Order>) -> Exi
             }
         };
         match step {
-            Some(Step::Terminate) => group.terminate(),
+            Some(Step::Terminate) => {
+                let kill_at = ladder.deadline().unwrap_or_else(Instant::now);
+                let grace = kill_at.saturating_duration_since(Instant::now());
+                if !container.is_some_and(|container| container.stop(grace)) {
+                    group.terminate();
+                }
+            }
             Some(Step::Kill) => group.kill(),
             None => {}
         }

@@ -71,6 +71,7 @@ pub(super) fn unconfigured(key: &ConnectionKey, config: &Config) -> Backend {
     Backend {
         name: key.backend_id.to_string(),
         transport: Transport::Stdio { command, args, env, cwd, env_pass },
+        container: None,
         isolation: Isolation::Session,
         protocol: Protocol::Legacy,
         retry: Retry::Safe,

@@ -19,6 +19,7 @@ impl Checks<'_> {
             self.backend(backend, &at);
             self.warm(backend, config, &at);
             self.sandbox(backend, &at);
+            self.container(backend, &at);
         }
     }
 
@@ -26,8 +27,9 @@ impl Checks<'_> {
         match &backend.transport {
             Transport::Stdio { command, args, env, .. } => {
                 if command.trim().is_empty() || command.contains('\0') {
+                    let key = if backend.container.is_some() { "engine" } else { "command" };
                     let hint = "name a program: a path, or a name looked up in PATH";
-                    self.fault(&at.key("command"), &[], "not a program", hint);
+                    self.fault(&at.key(key), &[], "not a program", hint);
                 }
                 for (index, _) in args.iter().enumerate().filter(|(_, arg)| arg.contains('\0')) {
                     let hint = "no argument can hold one; remove it";

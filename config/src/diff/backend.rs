@@ -2,11 +2,11 @@
 
 use super::{Change, Changed, Keys};
 use crate::show::sections;
-use crate::{Backend, Config, Transport};
+use crate::{Backend, Config, Container, Transport};
 
 /// What differs of a backend, but for what only follows a general setting; `None`: nothing.
 pub(super) fn own(before: &Backend, after: &Backend, running: &Config, wanted: &Config) -> Option<Changed> {
-    let mut relaunch = transport(&before.transport, &after.transport);
+    let mut relaunch = transport(before, after);
     relaunch.compare("protocol", &before.protocol, &after.protocol);
     relaunch.compare("client_profile", &before.client_profile, &after.client_profile);
     relaunch.compare("sandbox", &before.sandbox, &after.sandbox);
@@ -18,9 +18,9 @@ pub(super) fn own(before: &Backend, after: &Backend, running: &Config, wanted: &
 }
 
 /// All of it needs a relaunch.
-fn transport(before: &Transport, after: &Transport) -> Keys {
+fn transport(before: &Backend, after: &Backend) -> Keys {
     let mut keys = Keys::default();
-    match (before, after) {
+    match (&before.transport, &after.transport) {
         (
             Transport::Stdio { command, args, env, cwd, env_pass },
             Transport::Stdio {
@@ -31,7 +31,9 @@ fn transport(before: &Transport, after: &Transport) -> Keys {
                 env_pass: new_env_pass,
             },
         ) => {
-            keys.compare("command", command, new_command);
+            let engine = before.container.is_some() && after.container.is_some();
+            keys.compare(if engine { "engine" } else { "command" }, command, new_command);
+            container(&mut keys, before.container.as_ref(), after.container.as_ref());
             keys.compare("args", args, new_args);
             keys.compare_maps("env", env, new_env);
             keys.compare("cwd", cwd, new_cwd);
@@ -57,6 +59,16 @@ fn transport(before: &Transport, after: &Transport) -> Keys {
         }
     }
     keys
+}
+
+fn container(keys: &mut Keys, before: Option<&Container>, after: Option<&Container>) {
+    let image = |container: Option<&Container>| container.map(|container| container.image.clone());
+    keys.compare("container", &image(before), &image(after));
+    if let (Some(before), Some(after)) = (before, after) {
+        keys.compare("entrypoint", &before.entrypoint, &after.entrypoint);
+        keys.compare("mounts", &before.mounts, &after.mounts);
+        keys.compare("run_args", &before.run_args, &after.run_args);
+    }
 }
 
 /// None of it does. `isolation` is for sessions that begin from then on: one that is there has its place already.

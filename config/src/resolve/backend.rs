@@ -5,15 +5,12 @@ use std::time::Duration;
 
 use super::sandbox::sandbox;
 use super::sections;
+use super::transport::{self, Reached};
 use crate::read::Reader;
 use crate::{
     Backend, ClientProfile, Config, Idle, Isolation, Liveness, NameFilter, OnRestart, Protocol, Retry,
     Sandbox, Timeouts, ToolFilter, Transport, UpstreamKind,
 };
-
-/// Keys that mean something with `command` only, and with `url` only.
-const STDIO_ONLY: [&str; 5] = ["args", "env", "cwd", "env_pass", "sandbox"];
-const HTTP_ONLY: [&str; 3] = ["headers", "transport", "forward_authorization"];
 
 /// Commands that may download before they start.
 pub(super) struct SlowStarters {
@@ -45,8 +42,7 @@ struct Policy {
 /// Notes what is wrong in `[backend_defaults]` once, not once per backend.
 pub(super) fn check_defaults(reader: &Reader<'_>) {
     let _ = policy(reader);
-    let _ = stdio(reader);
-    let _ = http(reader);
+    transport::check_defaults(reader);
 }
 
 /// One backend; `None` when it is not clear what it is.
@@ -58,14 +54,14 @@ pub(super) fn backend(
 ) -> Option<Backend> {
     let reader = top.table("backends").table(name).over(&top.table("backend_defaults"));
     // Everything is read before a missing transport ends it: all problems at once.
-    let transport = transport(&reader);
+    let reached = transport::reached(&reader);
     let policy = policy(&reader);
     let section = |section: &str| reader.table(section).over(&top.table(section));
     let timeouts = section("timeouts");
     let mut timeouts_read = sections::timeouts(&timeouts);
     if slow_starters.apply
         && !timeouts.has("launch")
-        && transport.as_ref().is_some_and(|known| slow_starters.include(known))
+        && reached.as_ref().is_some_and(|known| slow_starters.include(known))
     {
         timeouts_read = Timeouts { launch: slow_starters.launch, ..timeouts_read };
     }
@@ -73,7 +69,7 @@ pub(super) fn backend(
     let pool = if overridden("pool") { sections::pool(&section("pool")) } else { config.pool };
     let backoff = if overridden("backoff") { sections::backoff(&section("backoff")) } else { config.backoff };
     let limits = if overridden("limits") { sections::limits(&section("limits")) } else { config.limits };
-    let transport = transport?;
+    let Reached { transport, container } = reached?;
     // Of a URL there is nothing to confine.
     let stdio = matches!(&transport, Transport::Stdio { .. });
     let confined = if stdio { policy.sandbox } else { Sandbox::default() };
@@ -83,6 +79,7 @@ pub(super) fn backend(
     Some(Backend {
         name: name.to_owned(),
         transport,
+        container,
         isolation: policy.isolation,
         protocol,
         retry: policy.retry,
@@ -107,57 +104,13 @@ pub(super) fn backend(
 }
 
 impl SlowStarters {
-    fn include(&self, transport: &Transport) -> bool {
-        let Transport::Stdio { command, .. } = transport else { return false };
+    fn include(&self, reached: &Reached) -> bool {
+        let Transport::Stdio { command, .. } = &reached.transport else { return false };
+        if reached.container.is_some() {
+            return true;
+        }
         let file_name = Path::new(command).file_name().and_then(|name| name.to_str()).unwrap_or(command);
         self.commands.iter().any(|known| known == file_name)
-    }
-}
-
-fn transport(reader: &Reader<'_>) -> Option<Transport> {
-    let (transport, foreign, of) = match (reader.has("command"), reader.has("url")) {
-        (true, false) => (stdio(reader), &HTTP_ONLY[..], "url"),
-        (false, true) => (http(reader), &STDIO_ONLY[..], "command"),
-        (true, true) => {
-            reader.fault_at(
-                reader.at().clone(),
-                "both command and url are given",
-                "keep one: command for a program that is started here, url for a server that runs elsewhere",
-            );
-            return None;
-        }
-        (false, false) => {
-            reader.fault_at(
-                reader.at().clone(),
-                "neither command nor url is given",
-                "add command = \"program\" (with args = […]) or url = \"https://…/mcp\"",
-            );
-            return None;
-        }
-    };
-    for key in foreign.iter().filter(|key| reader.has(key)) {
-        reader.fault(key, format!("only means something together with {of}"), "remove it");
-    }
-    Some(transport)
-}
-
-fn stdio(reader: &Reader<'_>) -> Transport {
-    Transport::Stdio {
-        command: reader.text("command"),
-        args: reader.texts("args"),
-        env: reader.text_map("env"),
-        cwd: Some(reader.text("cwd")).filter(|path| !path.is_empty()).map(Into::into),
-        env_pass: reader.texts("env_pass"),
-    }
-}
-
-fn http(reader: &Reader<'_>) -> Transport {
-    let kinds = [("http", UpstreamKind::Http), ("sse", UpstreamKind::Sse)];
-    Transport::Http {
-        url: reader.text("url"),
-        headers: reader.text_map("headers"),
-        kind: reader.choice("transport", &kinds).unwrap_or(UpstreamKind::Http),
-        forward_authorization: reader.flag("forward_authorization"),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
 
 pub(super) fn backend(backend: &Backend, config: &Config) -> Table {
     let mut table = Table::new();
-    transport(&backend.transport, &config.secrets, &mut table);
+    transport(backend, &config.secrets, &mut table);
     if matches!(backend.transport, Transport::Stdio { .. }) {
         put(&mut table, "sandbox", sandbox::sandbox(&backend.sandbox, &config.secrets));
     }
@@ -34,11 +34,20 @@ pub(super) fn backend(backend: &Backend, config: &Config) -> Table {
     table
 }
 
-fn transport(transport: &Transport, secrets: &Secrets, table: &mut Table) {
-    match transport {
+fn transport(backend: &Backend, secrets: &Secrets, table: &mut Table) {
+    match &backend.transport {
         Transport::Stdio { command, args, env, cwd, env_pass } => {
             let cwd = cwd.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
-            put(table, "command", secrets.redact(command));
+            match &backend.container {
+                None => put(table, "command", secrets.redact(command)),
+                Some(container) => {
+                    put(table, "container", secrets.redact(&container.image));
+                    put(table, "engine", secrets.redact(command));
+                    put(table, "entrypoint", secrets.redact(&container.entrypoint));
+                    put(table, "mounts", list(&secrets.redact_args(&container.mounts)));
+                    put(table, "run_args", list(&secrets.redact_args(&container.run_args)));
+                }
+            }
             put(table, "args", list(&secrets.redact_args(args)));
             put(table, "env", names_only(env));
             put(table, "cwd", secrets.redact(&cwd));

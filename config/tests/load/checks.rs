@@ -49,6 +49,41 @@ fn a_sandbox_that_makes_no_sense_is_refused() {
     loaded(request("a.toml", &format!("[backends.a]\ncommand = \"x\"\nsandbox.{keys}\n"), &[]));
 }
 
+/// A container would not start, or be one that nobody can talk to or find again.
+#[test]
+fn a_container_that_cannot_be_is_refused() {
+    for (keys, key, what) in [
+        ("container = \"-v\"", "container", "not the name of an image"),
+        ("container = \"i\"\nmounts = [\"x:/y\"]", "mounts[0]", "not a mount"),
+        (
+            "container = \"i\"\nrun_args = [\"--privileged\", \"--name=a\"]",
+            "run_args[1]",
+            "--name=a is not for",
+        ),
+        ("container = \"i\"\nengine = \"\"", "engine", "not a program"),
+        ("container = \"i\"\nsandbox.nice = 1", "sandbox.nice", "cannot be had for a container"),
+        ("container = \"i\"\nsandbox.network = \"no_tcp\"", "sandbox.network", "cannot be had"),
+        (
+            "container = \"i\"\nsandbox.read_only = [\"/usr\"]",
+            "sandbox.read_only",
+            "its image and its mounts",
+        ),
+        ("container = \"i\"\nsandbox.group = \"a\"", "sandbox.group", "give sandbox.user too"),
+        ("container = \"i\"\nheaders = {}", "headers", "together with url"),
+        ("command = \"x\"\nmounts = []", "mounts", "together with container"),
+        ("url = \"http://x\"\nengine = \"podman\"", "engine", "together with container"),
+    ] {
+        let problem = problem(&format!("[backends.a]\n{keys}\n"));
+        assert_eq!(problem.key, format!("backends.a.{key}"), "{problem}");
+        assert!(problem.to_string().contains(what), "{problem}");
+    }
+    let both = problem("[backends.a]\ncommand = \"x\"\ncontainer = \"i\"\n");
+    assert!(both.what.contains("both command and container"), "{both}");
+    let text = "[backends.a]\ncontainer = \"i\"\nargs = [\"x\"]\nsandbox = { memory = \"1GiB\", network = \"none\" }\n";
+    let config = loaded(request("a.toml", text, &[])).config;
+    assert_eq!(config.backends["a"].timeouts.launch.as_secs(), 120, "its image may have to be fetched");
+}
+
 #[test]
 fn a_backend_is_a_command_or_a_url_and_says_nothing_of_the_other() {
     for (keys, key, what) in [

@@ -76,6 +76,23 @@ fn only_what_a_process_was_started_with_takes_another_process() {
     assert_eq!(changed(&both, "x"), (vec!["args", "retry"], Change::Relaunch));
 }
 
+/// A container would run on with another image, or be ended for nothing.
+#[test]
+fn a_container_is_another_one_with_other_options() {
+    let of = |settings: &str| format!("[backends.c]\n{settings}\n");
+    let before = of("container = \"i:1\"");
+    for (after, keys) in [
+        ("container = \"i:2\"", vec!["container"]),
+        ("container = \"i:1\"\nengine = \"podman\"", vec!["engine"]),
+        ("container = \"i:1\"\nentrypoint = \"/x\"\nmounts = [\"/a:/b\"]", vec!["entrypoint", "mounts"]),
+        ("container = \"i:1\"\nrun_args = [\"--privileged\"]", vec!["run_args"]),
+        ("command = \"docker\"", vec!["container"]),
+    ] {
+        assert_eq!(changed(&between(&before, &of(after)), "c"), (keys, Change::Relaunch), "{after}");
+    }
+    assert!(between(&before, &before).changed.is_empty());
+}
+
 #[test]
 fn an_upstream_is_another_one_with_another_url_or_other_headers() {
     let after = |url: &str, headers: &str| format!("[backends.h]\nurl = \"{url}\"\nheaders = {headers}\n");

@@ -84,17 +84,16 @@ fn a_github_gateway_file_runs_its_containers() {
     let loaded = loaded(request("-", text, &env));
     let config = &loaded.config;
     let (command, args, variables) = stdio(config, "github");
-    assert_eq!(command, "docker");
+    assert_eq!((command, args.join(" ")), ("docker", "stdio -v".to_owned()));
+    let container = backend(config, "github").container.as_ref().unwrap();
+    assert_eq!((container.image.as_str(), container.entrypoint.as_str()), ("ghcr.io/x/y:1", "/bin/s"));
     assert_eq!(
-        args.join(" "),
-        "run --rm -i --init -e NO_COLOR=1 -e TERM=dumb -e PYTHONUNBUFFERED=1 --entrypoint /bin/s -v /a:/b:ro \
-         -e HOME=/root -e PASSED -e TOKEN --network host ghcr.io/x/y:1 stdio -v"
+        (container.mounts.join(" "), container.run_args.join(" ")),
+        ("/a:/b:ro".into(), "--network host".into())
     );
-    assert_eq!(
-        variables,
-        [("PASSED", "host-value"), ("TOKEN", "gh-token")],
-        "secrets are on no command line"
-    );
+    let expected =
+        [("HOME", "/root"), ("NO_COLOR", "1"), ("PASSED", "host-value"), ("PYTHONUNBUFFERED", "1")];
+    assert_eq!(variables, [&expected[..], &[("TERM", "dumb"), ("TOKEN", "gh-token")]].concat());
     assert_eq!(config.gateway.listen, "127.0.0.1:9000");
     assert_eq!(config.timeouts.request.as_secs(), 90);
     assert_eq!(backend(config, "github").timeouts.launch.as_secs(), 60);

@@ -75,6 +75,11 @@ fn what_check_prints_is_a_configuration_again() {
         [backends.c]
         url = "https://x.example/mcp"
         disabled = true
+        [backends.d]
+        container = "ghcr.io/x/y:1"
+        mounts = ["/a:/b:ro"]
+        run_args = ["--cpus=1"]
+        sandbox.memory = "1GiB"
     "#;
     let printed = to_toml_redacted(&toml(text));
     assert_eq!(to_toml_redacted(&toml(&printed)), printed);
