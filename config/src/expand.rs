@@ -1,14 +1,16 @@
-//! `${VAR}` and `${VAR:-default}` in strings. Pure.
+//! `${VAR}`, `${VAR:-default}` and `${file:/path}` in strings. Pure.
 //!
-//! `${env:VAR}`, as editors write it, is the same as `${VAR}`. `$${` is a literal `${`. A `$` before anything else
+//! `${env:VAR}`, as editors write it, is the same as `${VAR}`. `${file:/path}` is what stands in that file. `$${` is a literal `${`. A `$` before anything else
 //! is a plain character. The default of `${VAR:-default}` serves when VAR is unset *or empty*, as in a shell, and
 //! may itself contain `${…}`. What a variable holds is never expanded again.
+
+use crate::value_file::ValueFileError;
 
 /// A string with its variables filled in.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Expanded {
     pub(crate) text: String,
-    /// What came from variables: possibly secrets.
+    /// What came from variables and files: possibly secrets.
     pub(crate) values: Vec<String>,
 }
 
@@ -21,6 +23,14 @@ pub(crate) enum ExpandError {
     Unclosed,
     #[error("`${{{0}}}` names no environment variable")]
     NotAName(String),
+    #[error(transparent)]
+    File(#[from] ValueFileError),
+}
+
+/// Where values come from.
+pub(crate) struct Sources<'a, 'v> {
+    pub(crate) variable: &'a dyn Fn(&str) -> Option<&'v str>,
+    pub(crate) file: &'a mut dyn FnMut(&str) -> Result<String, ValueFileError>,
 }
 
 impl ExpandError {
@@ -32,16 +42,14 @@ impl ExpandError {
             Self::NotAName(inner) if inner.starts_with("input:") => {
                 "an editor asks for this value; here it comes from the environment: ${NAME}".into()
             }
+            Self::File(error) => error.hint().into(),
             Self::NotAName(_) => "write ${NAME} or ${NAME:-default}, or `$${` for a literal `${`".into(),
         }
     }
 }
 
 /// Fills in every variable of `text`.
-pub(crate) fn expand<'a>(
-    text: &str,
-    lookup: &dyn Fn(&str) -> Option<&'a str>,
-) -> Result<Expanded, ExpandError> {
+pub(crate) fn expand(text: &str, sources: &mut Sources<'_, '_>) -> Result<Expanded, ExpandError> {
     let mut out = Expanded { text: String::with_capacity(text.len()), values: Vec::new() };
     let mut rest = text;
     while let Some(dollar) = rest.find('$') {
@@ -58,18 +66,20 @@ pub(crate) fn expand<'a>(
             continue;
         };
         let end = closing_brace(inner).ok_or(ExpandError::Unclosed)?;
-        expand_one(&inner[..end], lookup, &mut out)?;
+        expand_one(&inner[..end], sources, &mut out)?;
         rest = &inner[end + 1..];
     }
     out.text.push_str(rest);
     Ok(out)
 }
 
-fn expand_one<'a>(
-    inner: &str,
-    lookup: &dyn Fn(&str) -> Option<&'a str>,
-    out: &mut Expanded,
-) -> Result<(), ExpandError> {
+fn expand_one(inner: &str, sources: &mut Sources<'_, '_>, out: &mut Expanded) -> Result<(), ExpandError> {
+    if let Some(path) = inner.strip_prefix("file:") {
+        let value = (sources.file)(path)?;
+        out.text.push_str(&value);
+        out.values.push(value);
+        return Ok(());
+    }
     let (name, default) = match inner.split_once(":-") {
         Some((name, default)) => (name, Some(default)),
         None => (inner, None),
@@ -78,7 +88,7 @@ fn expand_one<'a>(
     if !is_name(name) {
         return Err(ExpandError::NotAName(inner.to_owned()));
     }
-    let value = lookup(name);
+    let value = (sources.variable)(name);
     match (value, default) {
         (Some(value), _) if !value.is_empty() || default.is_none() => {
             out.text.push_str(value);
@@ -86,7 +96,7 @@ fn expand_one<'a>(
             Ok(())
         }
         (_, Some(default)) => {
-            let default = expand(default, lookup)?;
+            let default = expand(default, sources)?;
             out.text.push_str(&default.text);
             out.values.extend(default.values);
             Ok(())
@@ -127,7 +137,12 @@ mod tests {
             "TRICKY" => Some("${TOKEN}"),
             _ => None,
         };
-        expand(text, &lookup).map(|expanded| expanded.text)
+        let mut file = |path: &str| match path {
+            "/t" => Ok("${TOKEN}-of-file".to_owned()),
+            other => Err(ValueFileError::Relative(other.to_owned())),
+        };
+        let mut sources = Sources { variable: &lookup, file: &mut file };
+        expand(text, &mut sources).map(|expanded| expanded.text)
     }
 
     #[test]
@@ -142,6 +157,8 @@ mod tests {
             ("${NONE:-}", ""),
             ("${NONE:-${TOKEN}}-", "s3cret-"),
             ("${NONE:-http://x:80/-}", "http://x:80/-"),
+            ("Bearer ${file:/t}", "Bearer ${TOKEN}-of-file"),
+            ("${NONE:-${file:/t}}", "${TOKEN}-of-file"),
         ] {
             assert_eq!(filled(text).as_deref(), Ok(expected), "{text}");
         }
@@ -167,6 +184,7 @@ mod tests {
         assert_eq!(filled("${TOKEN"), Err(ExpandError::Unclosed));
         assert_eq!(filled("${input:key}"), Err(ExpandError::NotAName("input:key".into())));
         assert_eq!(filled("${}"), Err(ExpandError::NotAName(String::new())));
+        assert!(matches!(filled("${file:t}"), Err(ExpandError::File(_))));
         assert_eq!(filled("${1A}"), Err(ExpandError::NotAName("1A".into())));
     }
 }

@@ -6,7 +6,8 @@
 //! ```text
 //! source      files, standard input, the usual places
 //! parse       TOML, JSON (jsonc: comments), YAML        position   on which line each key stands
-//! expand      ${VAR}, ${VAR:-default}
+//! fill        what a text stands for                    expand     ${VAR}, ${VAR:-default}
+//!                                                       value_file @/run/secrets/x
 //! import      mcpServers, VS Code, the GitHub gateway
 //! layer       defaults < files < environment < --set < --listen (figment merges)
 //! known       unknown keys, with the nearest            shipped    default.toml, compiled in
@@ -36,6 +37,7 @@ mod diff;
 mod environment;
 mod error;
 mod expand;
+mod fill;
 mod import;
 mod jsonc;
 mod key_path;
@@ -54,6 +56,7 @@ mod shipped;
 mod show;
 mod source;
 mod units;
+mod value_file;
 
 pub use access::AccessRule;
 pub use backend::{

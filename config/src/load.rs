@@ -1,6 +1,6 @@
 //! The whole way: sources, expansion, import, layers, types, checks.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
 
 use figment::value::{Dict, Value};
@@ -8,7 +8,7 @@ use figment::value::{Dict, Value};
 use crate::check::{check, not_yet::not_yet, remarks::remarks as said};
 use crate::environment;
 use crate::error::{ConfigErrors, Fault, Note, Problem};
-use crate::expand::expand;
+use crate::fill::Fill;
 use crate::import::{Import, import};
 use crate::key_path::KeyPath;
 use crate::known::unknown_keys;
@@ -28,6 +28,8 @@ pub struct Loaded {
     pub sources: Vec<PathBuf>,
     /// What to tell the user besides.
     pub notes: Vec<Note>,
+    /// The files that values were read from (`@/run/secrets/x`): a change of one takes effect at the next load.
+    pub value_files: BTreeSet<PathBuf>,
 }
 
 /// What gathers on the way.
@@ -36,9 +38,20 @@ struct Found {
     problems: Vec<Problem>,
     notes: Vec<Note>,
     secrets: Secrets,
+    files: BTreeSet<PathBuf>,
 }
 
 impl Found {
+    /// Fills in texts, and keeps what that brings in.
+    fn fill<'a, 'v>(
+        &'a mut self,
+        variable: &'a dyn Fn(&str) -> Option<&'v str>,
+        expands: bool,
+        faults: &'a mut Vec<Fault>,
+    ) -> Fill<'a, 'v> {
+        Fill { variable, expands, secrets: &mut self.secrets, files: &mut self.files, faults }
+    }
+
     /// Adds what later steps found, but for what only follows from a problem at the same place.
     fn add_later(&mut self, later: impl Iterator<Item = Problem>) {
         let known: HashSet<_> =
@@ -64,9 +77,15 @@ pub fn load(request: LoadRequest) -> Result<Loaded, ConfigErrors> {
         layers.extend(read_source(source, &request, &mut found));
     }
     let names: Vec<String> = layers.iter().flat_map(|layer| backend_names(&layer.dict)).collect();
-    layers.extend(environment::variables(&request, &names));
     let mut flag_faults = Vec::new();
-    layers.extend(environment::flags(&request, &mut flag_faults));
+    let mut others = environment::variables(&request, &names);
+    others.extend(environment::flags(&request, &mut flag_faults));
+    for mut layer in others {
+        let mut faults = Vec::new();
+        found.fill(&|_| None, false, &mut faults).table(&mut layer.dict, &KeyPath::default());
+        found.problems.extend(faults.into_iter().map(|fault| layer.problem(fault)));
+        layers.push(layer);
+    }
     found.problems.extend(flag_faults.into_iter().map(|fault| Layers::default().problem(fault)));
     let mut unreadable = Vec::new();
     for layer in layers.iter().filter(|layer| layer.origin != Origin::Shipped) {
@@ -89,7 +108,7 @@ pub fn load(request: LoadRequest) -> Result<Loaded, ConfigErrors> {
     found.notes.extend(said(&config, &user_set).into_iter().map(|remark| layers.note(remark)));
     if found.problems.is_empty() {
         let sources = sources.iter().map(|source| source.name().to_owned()).collect();
-        return Ok(Loaded { config, sources, notes: found.notes });
+        return Ok(Loaded { config, sources, notes: found.notes, value_files: found.files });
     }
     Err(ConfigErrors(in_order(found.problems, &sources)))
 }
@@ -116,7 +135,7 @@ fn read_source(source: &Source, request: &LoadRequest, found: &mut Found) -> Opt
     };
     let variable = |name: &str| request.variable(name);
     let mut faults = Vec::new();
-    expand_table(&mut dict, &KeyPath::default(), &variable, &mut found.secrets, &mut faults);
+    found.fill(&variable, true, &mut faults).table(&mut dict, &KeyPath::default());
 
     let mut layer = Layer::plain(Origin::File(source.name().to_owned()), Dict::new());
     layer.positions = Positions::of(&text, format);
@@ -138,43 +157,6 @@ fn read_source(source: &Source, request: &LoadRequest, found: &mut Found) -> Opt
     found.problems.extend(faults.into_iter().map(|fault| layer.problem(fault)));
     found.notes.extend(remarks.into_iter().map(|remark| layer.note(remark)));
     Some(layer)
-}
-
-fn expand_table<'a>(
-    dict: &mut Dict,
-    at: &KeyPath,
-    variable: &dyn Fn(&str) -> Option<&'a str>,
-    secrets: &mut Secrets,
-    faults: &mut Vec<Fault>,
-) {
-    for (key, value) in dict {
-        expand_value(value, &at.key(key), variable, secrets, faults);
-    }
-}
-
-fn expand_value<'a>(
-    value: &mut Value,
-    at: &KeyPath,
-    variable: &dyn Fn(&str) -> Option<&'a str>,
-    secrets: &mut Secrets,
-    faults: &mut Vec<Fault>,
-) {
-    match value {
-        Value::Dict(_, dict) => expand_table(dict, at, variable, secrets, faults),
-        Value::Array(_, list) => {
-            for (index, value) in list.iter_mut().enumerate() {
-                expand_value(value, &at.index(index), variable, secrets, faults);
-            }
-        }
-        Value::String(_, text) if text.contains('$') => match expand(text, variable) {
-            Ok(expanded) => {
-                *text = expanded.text;
-                expanded.values.into_iter().for_each(|value| secrets.add(value));
-            }
-            Err(error) => faults.push(Fault::new(at.clone(), error.to_string(), error.hint())),
-        },
-        _ => {}
-    }
 }
 
 fn backend_names(dict: &Dict) -> Vec<String> {

@@ -74,11 +74,12 @@ impl Reloads {
 impl Reloading {
     /// From now on orders are carried out.
     pub(super) fn start(mut self, mut orders: Orders, reloads: &Reloads) {
-        let watched = self.settings.request.watched();
-        tokio::spawn(watch::run(watched, self.launcher.clone(), reloads.clone()));
+        let (watched, files) = tokio::sync::watch::channel(self.settings.watched());
+        tokio::spawn(watch::run(files, self.launcher.clone(), reloads.clone()));
         tokio::spawn(async move {
             while let Some(Order { cause, dry_run, reply }) = orders.0.recv().await {
                 let report = if dry_run { self.look().await } else { self.reload(cause).await };
+                watched.send_replace(self.settings.watched());
                 if let Some(reply) = reply {
                     // Whoever asked may have gone.
                     let _ = reply.send(report);

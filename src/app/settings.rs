@@ -1,5 +1,6 @@
 //! The configuration of a run: what the user has, else the built-in demo.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -36,8 +37,17 @@ pub struct Settings {
     pub notes: Vec<Note>,
     /// Whether the built-in demo is served, for want of a configuration.
     pub demo: bool,
+    /// The files that values were read from.
+    pub value_files: BTreeSet<PathBuf>,
     /// What they were loaded from, to be loaded again.
     pub request: LoadRequest,
+}
+
+impl Settings {
+    /// The files whose change changes what is loaded.
+    pub fn watched(&self) -> BTreeSet<PathBuf> {
+        self.request.watched().into_iter().chain(self.value_files.iter().cloned()).collect()
+    }
 }
 
 /// Loads what was named, else what is found in the usual places, else the built-in demo.
@@ -70,8 +80,14 @@ pub fn load_again(request: LoadRequest) -> Result<Settings, Failure> {
     let loaded = load(request.clone())?;
     refuse_what_cannot_be(&loaded.config)?;
     if !loaded.sources.is_empty() || !loaded.config.backends.is_empty() {
-        let config = Arc::new(loaded.config);
-        return Ok(Settings { config, sources: loaded.sources, notes: loaded.notes, demo: false, request });
+        return Ok(Settings {
+            config: Arc::new(loaded.config),
+            sources: loaded.sources,
+            notes: loaded.notes,
+            demo: false,
+            value_files: loaded.value_files,
+            request,
+        });
     }
     let demo = load(LoadRequest { files: vec![demo_source()?], ..request.clone() })?;
     Ok(Settings {
@@ -79,6 +95,7 @@ pub fn load_again(request: LoadRequest) -> Result<Settings, Failure> {
         sources: Vec::new(),
         notes: demo.notes,
         demo: true,
+        value_files: BTreeSet::new(),
         request,
     })
 }

@@ -128,6 +128,7 @@ mod tests {
             sources: Vec::new(),
             notes: Vec::new(),
             demo,
+            value_files: Default::default(),
             request: LoadRequest::default(),
         }
     }

@@ -1,5 +1,6 @@
 //! How a reload is ordered, and what is said of it.
 
+use std::fs;
 use std::os::fd::OwnedFd;
 use std::process::{Command, Output, Stdio};
 
@@ -7,8 +8,8 @@ use rustix::process::Signal;
 use rustix::pty;
 use serde_json::{Value, json};
 
-use crate::common::{Client, Service, eventually, text_of};
-use crate::{marked, ordered, write};
+use crate::common::{Client, Service, backend, eventually, text_of};
+use crate::{marked, ordered, reload, write};
 
 /// `mcpvisor reload` for this service.
 fn command(service: &Service, arguments: &[&str]) -> Output {
@@ -180,4 +181,30 @@ fn without_a_service_the_command_fails() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mcpvisor"));
     let output = command.args(["reload", "--state-dir", state.to_str().unwrap()]).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+}
+
+/// Who rotates a secret would have to restart the service, or to write it into the configuration.
+#[tokio::test]
+async fn a_value_in_a_file_of_its_own_is_read_again() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let secret = folder.path().join("secret");
+    fs::write(&secret, "first-s3cret\n").unwrap();
+    let config = |wanted: bool| {
+        let env = format!("env = {{ MARK = \"@{}\" }}", secret.display());
+        format!("[gateway]\nreload_on_change = {wanted}\n") + &backend("a", &["--fault-tools"], &env)
+    };
+    let service = Service::start(&config(false)).await;
+    let client = Client::open(&service, "a").await;
+    assert_eq!(mark(&client).await, "first-s3cret");
+    fs::write(&secret, "second-s3cret\n").unwrap();
+    let report = reload(&service, &config(true)).await;
+    assert_eq!(report["changed"][0]["keys"], json!(["env.MARK"]), "{report}");
+    eventually("it holds", async || (mark(&client).await == "second-s3cret").then_some(())).await;
+    fs::write(&secret, "third-s3cret").unwrap();
+    eventually("it holds", async || (mark(&client).await == "third-s3cret").then_some(())).await;
+    fs::remove_file(&secret).unwrap();
+    let refused = async || service.log().contains("config.reload_failed").then_some(());
+    eventually("the log says what is wrong", refused).await;
+    assert_eq!(mark(&client).await, "third-s3cret", "what holds is kept");
+    assert!(!service.log().contains("s3cret"), "{}", service.log());
 }

@@ -41,3 +41,62 @@ fn what_an_editor_would_ask_for_is_explained() {
     let problems = problems(request("mcp.json", text, &[]));
     assert!(problems[0].hint.contains("an editor asks for this value"), "{}", problems[0]);
 }
+
+#[test]
+fn a_value_can_stand_in_a_file_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("token");
+    std::fs::write(&path, "s3cret-of-file\n").unwrap();
+    let (path, dir) = (path.to_str().unwrap(), folder.path().to_str().unwrap());
+    let toml = format!(
+        "[backends.x]\ncommand = \"npx\"\nargs = [\"@/etc/hostname\", \"${{file:{path}}}\"]\n[backends.x.env]\n\
+         A = \"@{path}\"\nB = \"@${{DIR}}/token\"\nC = \"@@{path}\"\nD = \"@handle\"\nE = \"${{AT}}\"\nF = \"x-${{file:{path}}}\"\n"
+    );
+    let env = [("DIR", dir), ("AT", "@/etc/hostname"), ("MCPVISOR_BACKENDS__X__ENV__G", &format!("@{path}"))];
+    let loaded = loaded(request("a.toml", &toml, &env));
+    let (_, args, env) = stdio(&loaded.config, "x");
+    let literal = format!("@{path}");
+    assert_eq!(
+        args,
+        ["@/etc/hostname", "s3cret-of-file"],
+        "no argument is a file by its @: npm packages begin so"
+    );
+    let expected = [
+        ("A", "s3cret-of-file"),
+        ("B", "s3cret-of-file"),
+        ("C", literal.as_str()),
+        ("D", "@handle"),
+        ("E", "@/etc/hostname"),
+        ("F", "x-s3cret-of-file"),
+        ("G", "s3cret-of-file"),
+    ];
+    assert_eq!(env, expected);
+    assert_eq!(loaded.value_files.into_iter().collect::<Vec<_>>(), [std::path::PathBuf::from(path)]);
+    let shown = mcpvisor_config::to_toml_redacted(&loaded.config);
+    assert!(!shown.contains("s3cret"), "{shown}");
+
+    let json =
+        format!(r#"{{"mcpServers": {{"x": {{"url": "http://x/mcp", "headers": {{"X-Key": "@{path}"}}}}}}}}"#);
+    let config = self::loaded(request("mcp.json", &json, &[])).config;
+    let mcpvisor_config::Transport::Http { headers, .. } = &config.backends["x"].transport else { panic!() };
+    assert_eq!(headers["X-Key"], "s3cret-of-file");
+}
+
+#[test]
+fn a_file_that_is_no_value_is_named_with_its_key_and_never_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("token");
+    std::fs::write(&path, b"s3cret\xff").unwrap();
+    let path = path.to_str().unwrap();
+    let text = format!(
+        "[backends.x]\nurl = \"http://x/mcp\"\nheaders = {{ A = \"@/no/such/file\", B = \"@{path}\" }}\n[session]\nstate_key = \"${{file:relative}}\"\n"
+    );
+    let problems = problems(request("mcpvisor.toml", &text, &[]));
+    assert_eq!(
+        problems[0].to_string(),
+        "mcpvisor.toml:3: backends.x.headers.A: the file /no/such/file cannot be read: entity not found\n    put the file there; in a container, mount it; `@@/` is a literal `@/`"
+    );
+    assert!(problems[1].what.contains(path) && problems[1].key == "backends.x.headers.B");
+    assert!(problems[2].what.contains("`relative` is not an absolute path"));
+    assert!(problems.iter().all(|problem| !problem.to_string().contains("s3cret")));
+}

@@ -113,7 +113,9 @@ fn load_for(request: LoadRequest, running: &Config, was_demo: bool) -> Result<Wa
     let gateway = &running.gateway;
     let (listen, admin_listen) = (Some(gateway.listen.clone()), Some(gateway.admin_listen.clone()));
     let checked = load_again(LoadRequest { listen, admin_listen, ..read })?;
-    let effective = Config::clone(&checked.config).until_restart(running);
+    let mut effective = Config::clone(&checked.config).until_restart(running);
+    // A file with a value may have been written between the two: what is compared and what is put into effect are the same.
+    effective.backends.clone_from(&settings.config.backends);
     log::check(&effective.telemetry)?;
     let difference = Difference::between(running, &settings.config);
     Ok(Wanted { settings, effective, difference })

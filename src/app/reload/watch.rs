@@ -3,11 +3,13 @@
 //! They are read now and then rather than watched: that works on every file system, and sees a file that is replaced by
 //! another, or through a link, as editors and orchestrators do it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use mcpvisor_actors::Launcher;
 use sha2::{Digest, Sha256};
+use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::Reloads;
@@ -16,7 +18,7 @@ use super::Reloads;
 const POLL: Duration = Duration::from_secs(1);
 
 /// What stands in each file; `None`: it cannot be read.
-type Contents = Vec<Option<[u8; 32]>>;
+type Contents = BTreeMap<PathBuf, Option<[u8; 32]>>;
 
 /// What was seen, and what of it was acted upon. Pure.
 struct Seen {
@@ -24,16 +26,18 @@ struct Seen {
     known: Contents,
 }
 
-/// Reads the files from time to time, as long as the service is there.
-pub(super) async fn run(files: Vec<PathBuf>, launcher: Launcher, reloads: Reloads) {
-    let mut seen = Seen::new(read(&files).await);
+/// Reads the files from time to time, as long as the service is there. Which they are may change with what they say.
+pub(super) async fn run(mut files: watch::Receiver<BTreeSet<PathBuf>>, launcher: Launcher, reloads: Reloads) {
+    let first = files.borrow_and_update().clone();
+    let mut seen = Seen::new(read(&first).await);
     loop {
         sleep(POLL).await;
         if reloads.0.is_closed() {
             return;
         }
         let wanted = launcher.config().gateway.reload_on_change;
-        if !wanted || !seen.settled(read(&files).await) {
+        let now = files.borrow_and_update().clone();
+        if !wanted || !seen.settled(read(&now).await) {
             continue;
         }
         reloads.order_soon("file");
@@ -47,6 +51,15 @@ impl Seen {
 
     /// Whether there is something new, that was the same twice: a file may be in the middle of being written.
     fn settled(&mut self, now: Contents) -> bool {
+        // One that is new was read by whoever named it, and one that is no longer named is nobody's.
+        self.known.retain(|file, _| now.contains_key(file));
+        for (file, content) in &now {
+            if !self.last.contains_key(file) {
+                self.last.insert(file.clone(), *content);
+                self.known.insert(file.clone(), *content);
+            }
+        }
+        self.last.retain(|file, _| now.contains_key(file));
         let settled = now == self.last;
         self.last = now;
         if !settled || self.last == self.known {
@@ -57,11 +70,11 @@ impl Seen {
     }
 }
 
-async fn read(files: &[PathBuf]) -> Contents {
-    let mut contents = Vec::with_capacity(files.len());
+async fn read(files: &BTreeSet<PathBuf>) -> Contents {
+    let mut contents = Contents::new();
     for file in files {
         let read = tokio::fs::read(file).await.ok();
-        contents.push(read.map(|text| Sha256::digest(&text).into()));
+        contents.insert(file.clone(), read.map(|text| Sha256::digest(&text).into()));
     }
     contents
 }
@@ -71,7 +84,7 @@ mod tests {
     use super::*;
 
     fn contents(number: u8) -> Contents {
-        vec![Some([number; 32])]
+        [("a".into(), Some([number; 32]))].into()
     }
 
     /// A file would be loaded while it is half written, or again and again.
@@ -91,8 +104,21 @@ mod tests {
     #[test]
     fn a_file_that_is_replaced_is_not_gone() {
         let mut seen = Seen::new(contents(0));
-        assert!(!seen.settled(vec![None]));
+        assert!(!seen.settled([("a".into(), None)].into()));
         assert!(!seen.settled(contents(0)));
         assert!(!seen.settled(contents(0)), "the same as before");
+    }
+
+    /// A reload would be ordered by what the last one has just read, or by a file that is nobody's any more.
+    #[test]
+    fn files_may_come_and_go() {
+        let both = |one: u8, other: u8| -> Contents {
+            [("a".into(), Some([one; 32])), ("b".into(), Some([other; 32]))].into()
+        };
+        let mut seen = Seen::new(contents(0));
+        assert!(!seen.settled(both(0, 1)) && !seen.settled(both(0, 1)), "it was named a moment ago");
+        assert!(!seen.settled(both(0, 2)));
+        assert!(seen.settled(both(0, 2)));
+        assert!(!seen.settled(contents(0)) && !seen.settled(contents(0)), "no longer named");
     }
 }
