@@ -44,7 +44,9 @@ use crate::actor::{Actor, ActorKind, ActorRef};
 use crate::era::Era;
 use crate::event::EventSender;
 use crate::link::duplex;
+use crate::link::http::Tokens;
 use crate::link::stdio::{self, Launch};
+use crate::link::upstream::Whose;
 use crate::link::{Events, Link, LinkEvent, upstream};
 use crate::metrics::{self, BackendMetrics};
 use crate::process::Sweeper;
@@ -71,6 +73,7 @@ pub(crate) struct ConnectionArgs {
     pub(crate) supervisor: ActorRef<SupervisorMsg>,
     pub(crate) registry: ActorRef<RegistryMsg>,
     pub(crate) eras: Eras,
+    pub(crate) tokens: Tokens,
     pub(crate) instance: Arc<str>,
     pub(crate) sweeper: Sweeper,
     pub(crate) metrics: BackendMetrics,
@@ -156,7 +159,9 @@ impl Actor for Connection {
             }
             (Source::Launch(seat), Transport::Http { .. }) => {
                 let spoken = if bridged { Era::Modern } else { era };
-                upstream::open(&backend, spoken, Some(Arc::new(args.route.clone())), events, seat);
+                let route = Arc::new(args.route.clone());
+                let whose = Whose { newest: route.clone(), tokens: &args.tokens };
+                upstream::open(&backend, spoken, Some(route), whose, events, seat);
             }
         }
         // What a Connection that failed has left there, nobody else takes back.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::credentials::Challenge;
 use crate::fault::Fault;
 
 /// Why a key takes no requests now.
@@ -130,6 +131,14 @@ pub enum Refusal {
         /// Why.
         cause: EndCause,
     },
+    /// The backend will not have what the client has shown (`forward_authorization`).
+    #[error("backend '{backend}' refuses the credentials of this request (HTTP status {})", .challenge.status)]
+    Unauthorized {
+        /// The backend.
+        backend: Arc<str>,
+        /// What it has answered.
+        challenge: Arc<Challenge>,
+    },
     /// No backend of that name is configured.
     #[error("server '{name}' not found in config{}", nearest.as_ref().map(|near| format!("; did you mean '{near}'?")).unwrap_or_default())]
     UnknownBackend {
@@ -168,6 +177,7 @@ impl Refusal {
             Self::ShuttingDown { .. } => -31005,
             Self::LaunchFailed { .. } => -31006,
             Self::SessionEnded { .. } => -31007,
+            Self::Unauthorized { .. } => -31008,
             Self::UnknownBackend { .. } => -32602,
             Self::Invalid { code, .. } => *code,
             Self::Cancelled => -32800,
@@ -184,6 +194,7 @@ impl Refusal {
             Self::ShuttingDown { .. } => "shutting_down",
             Self::LaunchFailed { .. } => "launch_failed",
             Self::SessionEnded { .. } => "session_ended",
+            Self::Unauthorized { .. } => "unauthorized",
             Self::UnknownBackend { .. } => "unknown_backend",
             Self::Invalid { .. } => "invalid",
             Self::Cancelled => "cancelled",
@@ -214,6 +225,8 @@ impl Refusal {
             Self::ShuttingDown { close: true, .. } => "close",
             Self::ShuttingDown { close: false, .. } => "drain",
             Self::SessionEnded { cause, .. } => cause.as_str(),
+            Self::Unauthorized { challenge, .. } if challenge.status == 403 => "forbidden",
+            Self::Unauthorized { .. } => "unauthorized",
             Self::UnknownBackend { .. } => "unknown_backend",
             Self::Invalid { .. } => "invalid",
             Self::Cancelled => "cancelled",
@@ -225,6 +238,15 @@ impl Refusal {
         match self {
             Self::BackendUnavailable { retry_after, .. } => *retry_after,
             Self::Overloaded { retry_after, .. } => Some(*retry_after),
+            Self::Unauthorized { challenge, .. } => challenge.retry_after,
+            _ => None,
+        }
+    }
+
+    /// What the client is asked for, in the words of the backend.
+    pub fn challenge(&self) -> Option<&Arc<Challenge>> {
+        match self {
+            Self::Unauthorized { challenge, .. } => Some(challenge),
             _ => None,
         }
     }

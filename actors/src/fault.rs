@@ -1,8 +1,11 @@
 //! Why an incarnation ended, or what went wrong in it.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Serialize;
+
+use crate::credentials::Challenge;
 
 /// One closed set of causes: it feeds errors, events, metrics and docs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -99,12 +102,28 @@ pub struct Fault {
     pub fatal: bool,
     /// The end of the child's standard error, where there is one.
     pub stderr_tail: Option<String>,
+    /// It is the client's, whose credentials were refused, and nobody else's.
+    pub challenge: Option<Arc<Challenge>>,
 }
 
 impl Fault {
     /// A fault of `reason`, described by `detail`.
     pub fn new(reason: FaultReason, detail: impl Into<String>) -> Self {
-        Self { reason, exit_code: None, signal: None, detail: detail.into(), fatal: false, stderr_tail: None }
+        Self {
+            reason,
+            exit_code: None,
+            signal: None,
+            detail: detail.into(),
+            fatal: false,
+            stderr_tail: None,
+            challenge: None,
+        }
+    }
+
+    /// The server will not have what the client has shown.
+    pub(crate) fn unauthorized(challenge: Challenge) -> Self {
+        let text = format!("HTTP status {}: it refuses the credentials of the client", challenge.status);
+        Self { challenge: Some(challenge.into()), ..Self::new(FaultReason::HttpStatus, text) }
     }
 
     /// The same, beyond the help of a restart.

@@ -118,7 +118,8 @@ fn call(backend: &Backend, principal: &str, message: &Envelope) -> Result<Option
         return Ok(None);
     }
     let renamed = message.with_part(raw.get().as_bytes(), json!(own).to_string().as_bytes());
-    Envelope::parse(renamed).map(Some).map_err(|_| unreadable())
+    let renamed = Envelope::parse(renamed).map_err(|_| unreadable())?;
+    Ok(Some(renamed.with_credentials(message.credentials().cloned())))
 }
 
 fn prompt(prompts: &NameFilter, name: &str) -> Result<Option<Envelope>, Refusal> {

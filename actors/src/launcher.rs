@@ -24,6 +24,7 @@ use crate::event::{EventSender, EventStream};
 use crate::guard::Guard;
 use crate::instance::random_instance;
 use crate::key::ConnectionKey;
+use crate::link::http::Tokens;
 use crate::live::{Live, Settings, served, unknown_backend};
 use crate::metadata::ConnectionMetadata;
 use crate::pool::SessionConnectionPool;
@@ -123,6 +124,7 @@ impl Launcher {
             stopped: Stopped::default(),
             hosts: hosts.clone(),
             eras: eras.clone(),
+            tokens: Tokens::default(),
         };
         let args = RootArgs { registry, address: address.clone(), escalated };
         let (root, _) =

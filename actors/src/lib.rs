@@ -53,6 +53,7 @@ mod children;
 mod confine;
 mod connection;
 mod connection_handle;
+mod credentials;
 mod era;
 mod error;
 mod event;
@@ -92,6 +93,7 @@ mod panics;
 pub use children::{BackendUsage, ChildrenUsage, resident_bytes};
 pub use confine::{Unconfinable, run_confined, unconfinable};
 pub use connection_handle::ConnectionHandle;
+pub use credentials::{Challenge, Credentials, Newest};
 pub use era::{Era, MODERN_VERSION, greeting};
 pub use error::{EndCause, Overload, Refusal, Unavailable};
 pub use event::{EventKind, EventSender, EventStream, Heard, SupervisionEvent};
@@ -102,7 +104,9 @@ pub use key::{ConnectionKey, SHARED};
 pub use launcher::{Launcher, LauncherOptions, ReloadRefused, StartError};
 pub use link::duplex::OpenTransport;
 pub use link::framing::{Line, Splitter};
-pub use link::http::{Dialect, HttpLink, HttpSpec, HttpSpecError, PostFailure, Upstream};
+pub use link::http::{
+    Authorization, Dialect, HttpLink, HttpSpec, HttpSpecError, PostFailure, TokenError, TokenSource, Upstream,
+};
 pub use link::stderr::{StderrHistory, StderrRecord, Written};
 pub use link::{Inbound, classify};
 pub use metadata::{ConnectionMetadata, ConnectionState, Phase};

@@ -22,6 +22,7 @@ use bytes::Bytes;
 use mcpvisor_config::Timeouts;
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::credentials::{Challenge, Credentials};
 use crate::fault::Fault;
 use crate::message::Envelope;
 use crate::process::ExitStatus;
@@ -82,6 +83,8 @@ pub(crate) enum RequestFailure {
     Refused(Fault),
     /// The upstream wants fewer requests.
     Busy { retry_after: Duration },
+    /// It will not have what the client has shown.
+    Unauthorized(Challenge),
 }
 
 impl RequestFailure {
@@ -100,6 +103,9 @@ pub(crate) trait Link: Send + 'static {
     fn hear(&mut self, event: LinkEvent) -> Vec<LinkEvent> {
         vec![event]
     }
+
+    /// What is sent from now on is shown with these, in place of what the session has shown last (`None`).
+    fn present(&mut self, _credentials: Option<Credentials>) {}
 
     /// Goes on with what waits inside, after `LinkEvent::Writable`; the requests now on their way.
     fn resume(&mut self) -> Result<Vec<u64>, Fault> {

@@ -11,8 +11,11 @@ use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::connection::own_initialize;
+use crate::credentials::Credentials;
 use crate::era::{self, Era};
+use crate::link::http::Tokens;
 use crate::link::stdio::{self, Launch};
+use crate::link::upstream::Whose;
 use crate::link::{Events, Link, LinkEvent, upstream};
 use crate::message::{self, Envelope};
 use crate::process::Sweeper;
@@ -77,6 +80,9 @@ pub(crate) struct Probe {
     pub(crate) backend: Arc<Backend>,
     pub(crate) instance: Arc<str>,
     pub(crate) sweeper: Sweeper,
+    pub(crate) tokens: Tokens,
+    /// Of the client who wants to know, if the backend is to see them.
+    pub(crate) credentials: Option<Credentials>,
 }
 
 impl Probe {
@@ -87,7 +93,10 @@ impl Probe {
         let timeouts = self.backend.timeouts;
         let deadline = Instant::now() + timeouts.launch;
         match &self.backend.transport {
-            Transport::Http { .. } => upstream::open(&self.backend, Era::Modern, None, to, seat),
+            Transport::Http { .. } => {
+                let whose = Whose { newest: Arc::new(self.credentials.clone()), tokens: &self.tokens };
+                upstream::open(&self.backend, Era::Modern, None, whose, to, seat);
+            }
             Transport::Stdio { .. } => {
                 let (session, backend) = (SESSION.to_owned(), self.backend.clone());
                 stdio::open(

@@ -38,6 +38,7 @@ use crate::error::{EndCause, Refusal};
 use crate::event::EventSender;
 use crate::janitor;
 use crate::key::ConnectionKey;
+use crate::link::http::Tokens;
 use crate::live::{Live, served};
 use crate::process::Sweeper;
 use crate::root::RootMsg;
@@ -74,6 +75,8 @@ pub(crate) struct RegistryArgs {
     pub(crate) stopped: Stopped,
     pub(crate) hosts: Hosts,
     pub(crate) eras: Eras,
+    /// Of the backends that want tokens of ours.
+    pub(crate) tokens: Tokens,
 }
 
 pub(crate) struct Registry;
@@ -159,7 +162,7 @@ impl Actor for Registry {
             RegistryMsg::TicketDone { key } => state.ticket_done(&key),
             RegistryMsg::News { key, news } => state.learn(&myself, &key, news),
             RegistryMsg::Spare(message) => state.spare(message),
-            RegistryMsg::Era { backend, reply } => state.era(backend, reply),
+            RegistryMsg::Era { backend, credentials, reply } => state.era(backend, credentials, reply),
             RegistryMsg::Probed { backend, spoken } => state.probed(&backend, spoken),
             RegistryMsg::BreakerOver { backend } => state.breaker_over(&backend),
             RegistryMsg::Operate { order, backend, session, reply } => {

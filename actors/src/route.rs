@@ -18,6 +18,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use crate::credentials::{Credentials, Newest};
 use crate::error::{EndCause, Refusal};
 use crate::fault::{Fault, FaultReason};
 use crate::filter;
@@ -169,6 +170,13 @@ impl Route {
         exchange
     }
 
+    /// From now on the session's client shows this. One that shows nothing for once changes nothing.
+    pub fn present(&self, credentials: &Credentials) {
+        if credentials.header().is_some() && self.0.record.load().credentials.as_ref() != Some(credentials) {
+            self.update_record(|record| record.credentials = Some(credentials.clone()));
+        }
+    }
+
     /// Says whether the session has a stream for what belongs to no request.
     pub fn set_stream_open(&self, open: bool) {
         let place = self.place();
@@ -291,5 +299,11 @@ impl Route {
         let place = self.place();
         let errors = place.status.load().as_ref().map_or(0, |status| status.error_count);
         (errors, place.settings.load().pool.max_error_count)
+    }
+}
+
+impl Newest for Route {
+    fn newest(&self) -> Option<Credentials> {
+        self.0.record.load().credentials.clone()
     }
 }

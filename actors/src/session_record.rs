@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::credentials::Credentials;
 use crate::era::{Era, MODERN_VERSION};
 use crate::message::Envelope;
 use crate::supervisor::Budget;
@@ -43,6 +44,9 @@ pub struct SessionRecord {
     pub log_level: Option<Bytes>,
     /// The params of each resource subscription that stands.
     pub subscriptions: BTreeSet<Bytes>,
+    /// What its client has shown last to a server that is to see it. It is not written down.
+    #[serde(skip)]
+    pub credentials: Option<Credentials>,
     /// The errors of its connection that count.
     #[serde(default)]
     pub(crate) budget: Budget,
@@ -52,6 +56,12 @@ impl SessionRecord {
     /// A new session of `principal` whose client sent `initialize`.
     pub fn new(principal: impl Into<String>, initialize: Bytes) -> Self {
         Self { principal: principal.into(), initialize: on_its_own(&initialize), ..Self::default() }
+    }
+
+    /// The same, of a client that has shown this.
+    #[must_use]
+    pub fn with_credentials(self, credentials: Option<Credentials>) -> Self {
+        Self { credentials, ..self }
     }
 
     /// The same, for a backend that is spoken to in `era`.

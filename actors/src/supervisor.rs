@@ -33,10 +33,12 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::actor::{Actor, ActorKind, ActorRef};
+use crate::credentials::Challenge;
 use crate::error::EndCause;
 use crate::event::EventSender;
 use crate::fault::{Fault, FaultReason};
 use crate::link::duplex::OpenTransport;
+use crate::link::http::Tokens;
 use crate::link::{LinkEvent, Spare};
 use crate::metrics::{BackendMetrics, PhaseGauge};
 use crate::pending::Pending;
@@ -141,6 +143,7 @@ pub(crate) struct SupervisorArgs {
     pub(crate) root: ActorRef<RootMsg>,
     pub(crate) registry: ActorRef<RegistryMsg>,
     pub(crate) eras: Eras,
+    pub(crate) tokens: Tokens,
     pub(crate) instance: Arc<str>,
     pub(crate) sweeper: Sweeper,
     pub(crate) metrics: BackendMetrics,
@@ -169,6 +172,8 @@ pub(crate) struct SupervisorState {
     died_at: Option<Instant>,
     restarts: u64,
     last_fault: Option<Arc<Fault>>,
+    /// What the backend has answered to a client's credentials.
+    challenge: Option<Arc<Challenge>>,
     /// When a drain has to have killed what is left.
     drain_by: Option<Instant>,
     ended: Vec<oneshot::Sender<bool>>,
@@ -205,6 +210,7 @@ impl Actor for Supervisor {
             died_at: None,
             restarts: 0,
             last_fault: None,
+            challenge: None,
             drain_by: None,
             ended: Vec::new(),
             gauge: None,

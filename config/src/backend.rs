@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{AccessRule, Backoff, Container, Limits, Pool, Sandbox, Secrets, Timeouts};
+use crate::{AccessRule, Backoff, Container, Limits, Oauth, Pool, Sandbox, Secrets, Timeouts};
 
 /// `[backends.NAME]`, with every override of a section merged in.
 #[derive(Debug, Clone, PartialEq)]
@@ -84,6 +84,8 @@ pub enum Transport {
         kind: UpstreamKind,
         /// Whether the client's `Authorization` goes along.
         forward_authorization: bool,
+        /// Whether a token of our own does.
+        oauth: Option<Oauth>,
     },
 }
 
@@ -224,12 +226,13 @@ impl std::fmt::Debug for Transport {
                 .field("cwd", cwd)
                 .field("env_pass", env_pass)
                 .finish(),
-            Self::Http { url, headers, kind, forward_authorization } => f
+            Self::Http { url, headers, kind, forward_authorization, oauth } => f
                 .debug_struct("Http")
                 .field("url", &Secrets::default().redact_url(url))
                 .field("headers", &headers.keys().collect::<Vec<_>>())
                 .field("kind", kind)
                 .field("forward_authorization", forward_authorization)
+                .field("oauth", oauth)
                 .finish(),
         }
     }

@@ -3,7 +3,7 @@
 mod address;
 mod backends;
 mod container;
-pub(crate) mod not_yet;
+mod credentials;
 mod numbers;
 pub(crate) mod remarks;
 mod sandbox;

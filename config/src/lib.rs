@@ -13,7 +13,7 @@
 //! known       unknown keys, with the nearest            shipped    default.toml, compiled in
 //! read        typed values                              units      durations and sizes
 //! resolve     the types of `settings` and `backend`
-//! check       what must fit together                    check/not_yet
+//! check       what must fit together
 //! show        the effective configuration, redacted     secret
 //! diff        what a reload comes to
 //! ```
@@ -45,6 +45,7 @@ mod known;
 mod layer;
 mod load;
 mod nearest;
+mod oauth;
 mod parse;
 mod position;
 mod read;
@@ -70,6 +71,7 @@ pub use error::{ConfigErrors, Note, NoteKind, Problem};
 pub use load::{Loaded, load};
 pub use nearest::nearest;
 pub use sandbox::{Network, Sandbox};
+pub use oauth::{ClientAuth, Oauth};
 pub use secret::Secrets;
 pub use settings::{
     Auth, AuthKey, Backoff, Config, Gateway, Limits, LogFormat, Pool, Session, Telemetry, Timeouts,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use figment::value::{Dict, Value};
 
-use crate::check::{check, not_yet::not_yet, remarks::remarks as said};
+use crate::check::{check, remarks::remarks as said};
 use crate::environment;
 use crate::error::{ConfigErrors, Fault, Note, Problem};
 use crate::fill::Fill;
@@ -101,9 +101,8 @@ pub fn load(request: LoadRequest) -> Result<Loaded, ConfigErrors> {
     let resolve = Resolve { merged: &merged, request: &request, secrets, user_set: &user_set };
     let (config, mistyped) = resolve.config();
     unreadable.extend(mistyped.iter().cloned());
-    let refused = not_yet(&config);
     let wrong = check(&config, &unreadable, &user_set);
-    let faults = mistyped.into_iter().chain(wrong).chain(refused);
+    let faults = mistyped.into_iter().chain(wrong);
     found.add_later(faults.map(|fault| layers.problem(fault)));
     found.notes.extend(said(&config, &user_set).into_iter().map(|remark| layers.note(remark)));
     if found.problems.is_empty() {

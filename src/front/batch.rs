@@ -28,7 +28,7 @@ pub(crate) async fn batch(inbound: Inbound<'_>, bytes: &Bytes) -> Result<HttpRes
         inbound.check_draining(None)?;
     }
     // In the order they came, as far as order means anything: what is no request may belong to one.
-    for message in others {
+    for message in others.into_iter().map(|message| inbound.in_its_name(message)) {
         if message.is_answer() {
             session.respond(message);
         } else {
@@ -38,6 +38,7 @@ pub(crate) async fn batch(inbound: Inbound<'_>, bytes: &Bytes) -> Result<HttpRes
     if requests.is_empty() {
         return Ok(body::empty(StatusCode::ACCEPTED));
     }
+    let requests = requests.into_iter().map(|message| inbound.in_its_name(message)).collect();
     Ok(exchange::several(&session, requests).await)
 }
 

@@ -35,7 +35,10 @@ pub(crate) async fn one(
         let first = poll_fn(|cx| source.poll_first(cx));
         if let Ok(false) = timeout(session.face().settings().keep_alive, first).await {
             return Ok(match source.take_answer() {
-                Some(answer) => body::answer(session, answer),
+                Some(answer) => match source.challenge() {
+                    None => body::answer(session, answer),
+                    Some(challenge) => Rejection::challenge(challenge, answer).into_response(),
+                },
                 // The client took its request back: there is nothing to say, and it waits for nothing.
                 None => body::empty(StatusCode::ACCEPTED),
             });

@@ -44,6 +44,8 @@ pub(crate) struct FaceSettings {
     pub(crate) body_timeout: Duration,
     /// `network.transport` towards the backend.
     pub(crate) transport: &'static str,
+    /// Whether it, or one of several, is to see what clients have in `Authorization`.
+    pub(crate) sees_credentials: bool,
     /// Bytes of large answers that a session may leave unfetched before it gets no more.
     pub(crate) max_unfetched: usize,
     pub(crate) keep_alive: Duration,
@@ -104,7 +106,8 @@ impl Face {
 impl FaceSettings {
     /// Of several backends as one: what holds where none says otherwise.
     pub(crate) fn general(config: &Config) -> Self {
-        Self::with(&config.limits, &config.timeouts, &config.http, "pipe")
+        let sees_credentials = config.backends.values().any(sees_credentials);
+        Self { sees_credentials, ..Self::with(&config.limits, &config.timeouts, &config.http, "pipe") }
     }
 
     fn of(backend: &Backend, http: &Http) -> Self {
@@ -112,12 +115,14 @@ impl FaceSettings {
             Transport::Http { .. } => "tcp",
             Transport::Stdio { .. } => "pipe",
         };
-        Self::with(&backend.limits, &backend.timeouts, http, transport)
+        let sees_credentials = sees_credentials(backend);
+        Self { sees_credentials, ..Self::with(&backend.limits, &backend.timeouts, http, transport) }
     }
 
     fn with(limits: &Limits, timeouts: &Timeouts, http: &Http, transport: &'static str) -> Self {
         Self {
             transport,
+            sees_credentials: false,
             max_body_bytes: limits.max_body_bytes,
             body_timeout: http.body_timeout,
             max_unfetched: limits.max_message_bytes.saturating_mul(UNFETCHED),
@@ -125,6 +130,11 @@ impl FaceSettings {
             replay_bounds: Bounds { events: limits.replay_events, bytes: limits.replay_bytes },
         }
     }
+}
+
+/// Whether it is to see what clients have in `Authorization`.
+pub(crate) fn sees_credentials(backend: &Backend) -> bool {
+    matches!(backend.transport, Transport::Http { forward_authorization: true, .. })
 }
 
 impl Faces {

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, StatusCode};
-use mcpvisor_actors::Refusal;
+use http::{HeaderMap, HeaderName, StatusCode, header};
+use mcpvisor_actors::message::Envelope;
+use mcpvisor_actors::{Credentials, Refusal};
 
 use super::Front;
 use super::face::Face;
@@ -58,8 +59,25 @@ impl Inbound<'_> {
             return Err(Rejection::no_such_session());
         }
         self.check_version(session, id)?;
+        if let Some(credentials) = self.credentials() {
+            session.present(&credentials);
+        }
         session.touch();
         Ok(())
+    }
+
+    /// What the backend is to be shown of the client's; `None`: nothing, as for nearly all of them.
+    pub(crate) fn credentials(&self) -> Option<Credentials> {
+        let sees = self.face.settings().sees_credentials;
+        sees.then(|| Credentials::new(self.headers.get(header::AUTHORIZATION).cloned()))
+    }
+
+    /// A message of the client, with that.
+    pub(crate) fn in_its_name(&self, message: Envelope) -> Envelope {
+        match self.credentials() {
+            None => message,
+            credentials => message.with_credentials(credentials),
+        }
     }
 
     /// Refuses what would be new work, once the service is ending.

@@ -51,6 +51,7 @@ pub(crate) async fn open(inbound: &Inbound<'_>, message: &Envelope) -> Result<Op
     let mut route = None;
     let opening = Opening::begin(inbound, Some(&id), |name, mailbox| {
         let record = SessionRecord::new(&*inbound.caller.principal, message.bytes().clone());
+        let record = record.with_credentials(message.credentials().cloned());
         let sink = Box::new(Sink(mailbox.clone()));
         let own = inbound.front.launcher.route(&inbound.face.name, name, record, sink)?;
         Ok(Way::One(route.insert(own).clone()))
@@ -67,6 +68,9 @@ pub(crate) async fn open(inbound: &Inbound<'_>, message: &Envelope) -> Result<Op
         }
         Err(refusal) => {
             operation.finish(Some(&Err(refusal.clone())));
+            if refusal.challenge().is_some() {
+                return Err(Rejection::refused(Some(&id), StatusCode::OK, &refusal));
+            }
             return Ok(Opened { answer: refusal.to_message(Some(&id)), session: None });
         }
     };

@@ -69,7 +69,7 @@ async fn request(inbound: &Inbound<'_>, message: Envelope) -> Result<HttpRespons
 async fn begin(inbound: &Inbound<'_>, message: Envelope, meta: Meta) -> Result<Talk, Rejection> {
     let (launcher, id) = (&inbound.front.launcher, message.id_bytes());
     let id = id.as_deref().unwrap_or_default();
-    let era = launcher.era(&inbound.face.name).await;
+    let era = launcher.era(&inbound.face.name, inbound.credentials()).await;
     let era = era.map_err(|refusal| Rejection::refused(Some(id), StatusCode::NOT_FOUND, &refusal))?;
     let gone = |refusal| Rejection::refused(Some(id), StatusCode::NOT_FOUND, &refusal);
     let who = key::Who::of(inbound, &meta, era).map_err(gone)?;

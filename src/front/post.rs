@@ -34,7 +34,7 @@ where
         return Box::pin(batch::batch(inbound, &bytes)).await;
     }
     let message = Envelope::parse(bytes).map_err(|error| unparsable(&error))?;
-    let message = traces::adopt(inbound.headers, message);
+    let message = inbound.in_its_name(traces::adopt(inbound.headers, message));
     match era::choose(inbound.headers, &message) {
         Era::Legacy => legacy(inbound, message).await,
         Era::Modern => Box::pin(modern::post(&inbound, message)).await,

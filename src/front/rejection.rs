@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, header};
-use mcpvisor_actors::{Refusal, message};
+use mcpvisor_actors::{Challenge, Refusal, message};
 
 use super::body::{self, HttpResponse};
 
@@ -54,7 +54,23 @@ impl Rejection {
 
     /// An error of our own, outside any session.
     pub(crate) fn refused(id: Option<&[u8]>, status: StatusCode, refusal: &Refusal) -> Self {
-        Self { status, body: refusal.to_message(id), header: None }
+        let refused = Self { status, body: refusal.to_message(id), header: None };
+        match refusal.challenge() {
+            Some(challenge) => refused.challenged(challenge),
+            None => refused,
+        }
+    }
+
+    /// The words of a backend that will not have the client's credentials.
+    pub(crate) fn challenge(challenge: &Challenge, body: Bytes) -> Self {
+        Self { status: StatusCode::UNAUTHORIZED, body, header: None }.challenged(challenge)
+    }
+
+    fn challenged(self, challenge: &Challenge) -> Self {
+        let status = StatusCode::from_u16(challenge.status).unwrap_or(StatusCode::UNAUTHORIZED);
+        let told = challenge.www_authenticate.as_deref().and_then(|told| HeaderValue::from_str(told).ok());
+        let header = told.map(|told| (header::WWW_AUTHENTICATE, told));
+        Self { status, header, ..self }
     }
 
     /// Unknown, ended or another principal's: the answer must not tell which.

@@ -17,7 +17,7 @@ use arc_swap::ArcSwapOption;
 use mcpvisor_actors::actor::ActorRef;
 use mcpvisor_actors::byte_channel;
 use mcpvisor_actors::message::Envelope;
-use mcpvisor_actors::{EndCause, Route, SessionEvent, SessionSink};
+use mcpvisor_actors::{Credentials, EndCause, Route, SessionEvent, SessionSink};
 use tokio::time::Instant;
 
 pub(crate) use actor::{NotKept, OpenFeed, SessionMsg};
@@ -131,6 +131,14 @@ impl Session {
         match &self.way {
             Way::One(route) => route.respond(message),
             Way::Many(hub) => hub.respond(&message),
+        }
+    }
+
+    /// From now on its client shows this to the backends that are to see it.
+    pub(crate) fn present(&self, credentials: &Credentials) {
+        match &self.way {
+            Way::One(route) => route.present(credentials),
+            Way::Many(hub) => hub.present(credentials),
         }
     }
 

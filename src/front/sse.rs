@@ -107,6 +107,7 @@ where
         let text = "2026-07-28 is not spoken over HTTP+SSE: use POST /mcp/{backend}";
         return Err(Rejection::invalid(message.id(), text));
     }
+    let message = inbound.in_its_name(message);
     match message.kind() {
         Kind::Request => request(&inbound, &channel, message)?,
         Kind::Notification | Kind::Result | Kind::Error => {

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::{Out, Owner, Translator};
 use crate::actor::ActorRef;
 use crate::connection::ConnectionMsg;
+use crate::credentials::Credentials;
 use crate::era::MODERN_VERSION;
 use crate::fault::{Fault, FaultReason};
 use crate::link::stderr::StderrTail;
@@ -138,6 +139,10 @@ impl Link for BridgedLink {
         }
         // What the backend has not seen, the next one may be asked.
         sent.unwrap_or(Sent::Queued)
+    }
+
+    fn present(&mut self, credentials: Option<Credentials>) {
+        self.link.present(credentials);
     }
 
     fn hear(&mut self, event: LinkEvent) -> Vec<LinkEvent> {

@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 
 use super::handshake::Handshake;
 use super::{ConnectionMsg, ConnectionState, Life};
+use crate::credentials::Newest;
 use crate::fault::Fault;
 use crate::message::{Envelope, Kind};
 use crate::probe::Spoken;
@@ -58,10 +59,10 @@ impl ConnectionState {
         self.life = Life::Doubting(doubt);
         self.close_link();
         let (registry, myself) = (self.registry.clone(), self.myself.clone());
-        let backend = self.route.key().backend_id.clone();
+        let (backend, credentials) = (self.route.key().backend_id.clone(), self.route.newest());
         tokio::spawn(async move {
             let (reply, spoken) = oneshot::channel();
-            let _ = registry.send_message(RegistryMsg::Era { backend, reply });
+            let _ = registry.send_message(RegistryMsg::Era { backend, credentials, reply });
             let _ = myself.send_message(ConnectionMsg::Spoken(spoken.await.unwrap_or(Spoken::Legacy)));
         });
     }

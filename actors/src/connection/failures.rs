@@ -18,7 +18,7 @@ impl ConnectionState {
     pub(super) fn failed(&mut self, request: u64, failure: RequestFailure) {
         if self.liveness.settle(request) {
             // Whoever refuses a ping is there; what comes of a server error may be a proxy's word.
-            if matches!(failure, RequestFailure::Refused(_) | RequestFailure::Busy { .. }) {
+            if !matches!(failure, RequestFailure::Counted(_)) {
                 self.liveness.heard(Instant::now());
             }
             return;
@@ -34,6 +34,7 @@ impl ConnectionState {
                     RequestFailure::Busy { .. } => {
                         Fault::new(FaultReason::HttpStatus, "HTTP 429 to initialize")
                     }
+                    RequestFailure::Unauthorized(challenge) => Fault::unauthorized(challenge),
                 };
                 let fault = Fault { reason: FaultReason::HttpConnect, ..fault };
                 if refused && self.doubtful {
@@ -56,6 +57,10 @@ impl ConnectionState {
                 self.send_again_or_lose(flight, &Arc::new(fault));
             }
             RequestFailure::Refused(fault) => self.lose(flight, &Arc::new(fault)),
+            RequestFailure::Unauthorized(challenge) => {
+                let backend = self.route.key().backend_id.clone();
+                flight.pending.refuse(Refusal::Unauthorized { backend, challenge: challenge.into() });
+            }
             RequestFailure::Busy { retry_after } => {
                 let backend = self.route.key().backend_id.clone();
                 flight.pending.refuse(Refusal::Overloaded { backend, what: Overload::Rate, retry_after });

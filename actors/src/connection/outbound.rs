@@ -71,7 +71,10 @@ impl ConnectionState {
         let Some((mut pending, message)) = self.for_the_wire(pending, wire) else { return };
         let token = request_progress_token(pending.message()).map(bytes::Bytes::copy_from_slice);
         let bytes = message.len();
-        match self.link.as_mut().map_or(Sent::Queued, |link| link.send(message, Some(wire))) {
+        self.present(pending.message());
+        let sent = self.link.as_mut().map_or(Sent::Queued, |link| link.send(message, Some(wire)));
+        self.present_no_longer(pending.message());
+        match sent {
             Sent::Written => pending.written(),
             Sent::Queued => {}
             Sent::Full => return pending.refuse(self.overloaded()),
@@ -131,8 +134,12 @@ impl ConnectionState {
             Some("notifications/cancelled") => self.cancel(&notice.route, message),
             Some(method) if self.shared.is_some() && !self.concerns_backend(method) => {}
             Some("notifications/initialized") if self.initialized => {}
-            Some("notifications/initialized") => self.say_initialized(message.bytes().clone()),
-            _ => self.say(message.bytes().clone(), None),
+            Some("notifications/initialized") => {
+                self.present(message);
+                self.say_initialized(message.bytes().clone());
+                self.present_no_longer(message);
+            }
+            _ => self.say_for(message, message.bytes().clone()),
         }
     }
 
@@ -152,7 +159,7 @@ impl ConnectionState {
             return self.advance();
         }
         let rewritten = message.with_part(id, wire.to_string().as_bytes());
-        self.say(rewritten, None);
+        self.say_for(message, rewritten);
         let until = Instant::now() + CANCEL_GRACE;
         if let Some(flight) = self.in_flight.get_mut(wire) {
             flight.cancelled = true;
@@ -167,7 +174,7 @@ impl ConnectionState {
         // Not asked by this incarnation, or answered before: it has no reader.
         let Some(original) = original else { return };
         self.show_asked();
-        self.say(message.with_id(&original), None);
+        self.say_for(message, message.with_id(&original));
     }
 
     /// Answers what has waited or flown to its deadline.

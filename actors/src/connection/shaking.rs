@@ -160,6 +160,26 @@ impl ConnectionState {
         self.check(sent, bytes);
     }
 
+    /// The same in the name of a client.
+    pub(super) fn say_for(&mut self, whose: &Envelope, message: bytes::Bytes) {
+        self.present(whose);
+        self.say(message, None);
+        self.present_no_longer(whose);
+    }
+
+    /// What follows is in the name of whoever has sent this.
+    pub(super) fn present(&mut self, whose: &Envelope) {
+        if let (Some(link), Some(credentials)) = (&mut self.link, whose.credentials()) {
+            link.present(Some(credentials.clone()));
+        }
+    }
+
+    pub(super) fn present_no_longer(&mut self, whose: &Envelope) {
+        if let (Some(link), Some(_)) = (&mut self.link, whose.credentials()) {
+            link.present(None);
+        }
+    }
+
     fn check(&mut self, sent: Sent, bytes: usize) {
         if sent != Sent::Full {
             self.metrics.said(bytes);

@@ -44,6 +44,7 @@ async fn world() -> World {
         supervisor,
         registry,
         eras: Eras::default(),
+        tokens: Default::default(),
         instance: crate::random_instance(), // a sweep of one test must not end what belongs to another
         sweeper: Sweeper::new(),
         metrics: BackendMetrics::new(&"b".into()),

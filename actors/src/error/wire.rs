@@ -44,7 +44,8 @@ impl Refusal {
             | Self::Overloaded { backend, .. }
             | Self::ShuttingDown { backend, .. }
             | Self::LaunchFailed { backend, .. }
-            | Self::SessionEnded { backend, .. } => Some(backend),
+            | Self::SessionEnded { backend, .. }
+            | Self::Unauthorized { backend, .. } => Some(backend),
             Self::UnknownBackend { .. } | Self::Invalid { .. } | Self::Cancelled => None,
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::Launcher;
+use crate::credentials::Credentials;
 use crate::era::Era;
 use crate::error::{EndCause, Refusal};
 use crate::key::ConnectionKey;
@@ -15,14 +16,14 @@ use crate::session_record::SessionRecord;
 impl Launcher {
     /// How the backend is spoken to for a client of the modern era: as configured, else as it has answered the one time that
     /// it was asked (`timeouts.probe`). Waits for that at most `timeouts.launch`; a backend that is not known by then is
-    /// spoken to as one of the legacy era.
-    pub async fn era(&self, backend: &str) -> Result<Era, Refusal> {
+    /// spoken to as one of the legacy era. `credentials`: of the client, if the backend is to see them.
+    pub async fn era(&self, backend: &str, credentials: Option<Credentials>) -> Result<Era, Refusal> {
         let known = configured(self.backend(backend)?.protocol).or_else(|| self.shared.eras.of(backend));
         if let Some(spoken) = known {
             return Ok(spoken.to(Era::Modern));
         }
         let (reply, spoken) = oneshot::channel();
-        let message = RegistryMsg::Era { backend: backend.into(), reply };
+        let message = RegistryMsg::Era { backend: backend.into(), credentials, reply };
         let asked = self.shared.address.send_to_next(message).await;
         let spoken = if asked.is_ok() { spoken.await.ok() } else { None };
         Ok(spoken.map_or(Era::Legacy, |spoken| spoken.to(Era::Modern)))

@@ -11,6 +11,7 @@
 //! request posted with a wire id ends exactly once, unless aborted: by the frame that answers it, by
 //! [`Upstream::PostFailed`] or by [`Upstream::SessionLost`].
 
+mod authorization;
 mod body;
 mod endpoint;
 mod event;
@@ -22,6 +23,7 @@ mod standalone;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod token;
 mod tool_list;
 
 use std::collections::HashMap;
@@ -33,11 +35,15 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+pub use self::authorization::Authorization;
 use self::endpoint::Endpoint;
 pub use self::endpoint::HttpSpecError;
 use self::event::Events;
 pub use self::event::{PostFailure, Upstream};
 use self::post::Post;
+pub(crate) use self::token::Tokens;
+pub use self::token::{TokenError, TokenSource};
+use crate::credentials::Credentials;
 use crate::era::Era;
 use crate::message::Envelope;
 use crate::mirrored::KnownTools;
@@ -60,8 +66,10 @@ pub enum Dialect {
 pub struct HttpSpec {
     /// Its MCP endpoint, `http` or `https`.
     pub url: String,
-    /// Sent with every request, and nothing of the client's besides.
+    /// Sent with every request.
     pub headers: Vec<(String, String)>,
+    /// What says who asks, besides those. Nothing else of the client's is sent.
+    pub authorization: Authorization,
     /// The longest message accepted from the server, in bytes.
     pub max_message_bytes: usize,
     /// How long name resolution, TCP and TLS may take together.
@@ -122,8 +130,14 @@ impl HttpLink {
     /// Each POST may travel on a connection of its own, so what is posted after `notifications/initialized`
     /// waits until the server has acknowledged that (10 s at most).
     pub fn post(&mut self, frame: Bytes, wire: Option<u64>) {
+        self.post_for(None, frame, wire);
+    }
+
+    /// The same in the name of a client, where it is the client's credentials that go along ([`Authorization::Client`]).
+    pub fn post_for(&mut self, whose: Option<Credentials>, frame: Bytes, wire: Option<u64>) {
         let is_initialized = wire.is_none() && self.gate.is_none() && is_initialized(&frame);
-        let post = Post::new(self.endpoint.clone(), self.events.clone(), frame, wire).run(self.gate.clone());
+        let post = Post::new(self.endpoint.clone(), self.events.clone(), frame, wire).shown(whose);
+        let post = post.run(self.gate.clone());
         let Some(wire) = wire else {
             while self.notices.try_join_next().is_some() {}
             // Opened whichever way the task ends.

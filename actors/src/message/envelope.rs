@@ -8,6 +8,8 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use thiserror::Error;
 
+use crate::credentials::Credentials;
+
 /// What a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -41,6 +43,8 @@ pub struct Envelope {
     params: Option<Range<usize>>,
     body: Option<Range<usize>>,
     method: Option<Method>,
+    /// `None`: it is not a client's, or no server is to see them.
+    credentials: Option<Credentials>,
 }
 
 #[derive(Debug, Clone)]
@@ -117,7 +121,18 @@ impl Envelope {
             Cow::Borrowed(text) => Method::At(range_in(&bytes, text)),
             Cow::Owned(text) => Method::Decoded(text.into()),
         });
-        Ok(Self { kind, id, params, body, method, bytes })
+        Ok(Self { kind, id, params, body, method, bytes, credentials: None })
+    }
+
+    /// The same, shown to the server with these.
+    #[must_use]
+    pub fn with_credentials(self, credentials: Option<Credentials>) -> Self {
+        Self { credentials, ..self }
+    }
+
+    /// What the server is shown with it; `None`: it is in nobody's name, or no server is to see any.
+    pub fn credentials(&self) -> Option<&Credentials> {
+        self.credentials.as_ref()
     }
 
     /// What the message is.

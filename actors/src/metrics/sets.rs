@@ -74,6 +74,7 @@ pub const KINDS: &[&str] = &[
     "shutting_down",
     "launch_failed",
     "session_ended",
+    "unauthorized",
 ];
 
 /// How an operation failed; empty = it did not. Codes of JSON-RPC, then a tool's `isError`, then our own names.
@@ -98,6 +99,7 @@ pub const ERROR_TYPES: &[&str] = &[
     "shutting_down",
     "launch_failed",
     "session_ended",
+    "unauthorized",
     "http_status",
     "cancelled",
     "invalid",

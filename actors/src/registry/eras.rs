@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use super::{RegistryMsg, RegistryState};
+use crate::credentials::Credentials;
 use crate::era::Era;
 use crate::event::{EventKind, SupervisionEvent};
 use crate::key::ConnectionKey;
@@ -68,7 +69,12 @@ impl Probes {
 
 impl RegistryState {
     /// Answers what the backend speaks, after a probe if need be.
-    pub(super) fn era(&mut self, backend: Arc<str>, reply: oneshot::Sender<Spoken>) {
+    pub(super) fn era(
+        &mut self,
+        backend: Arc<str>,
+        credentials: Option<Credentials>,
+        reply: oneshot::Sender<Spoken>,
+    ) {
         if let Some(spoken) = self.args.eras.of(&backend) {
             let _ = reply.send(spoken);
             return;
@@ -89,7 +95,8 @@ impl RegistryState {
         let text = "asking which era of the protocol it speaks";
         self.args.events.emit(SupervisionEvent::of_backend(EventKind::BackendProbing, &backend, text));
         let (instance, sweeper) = (self.args.instance.clone(), self.args.sweeper.clone());
-        let probe = Probe { backend: entry.backend.clone(), instance, sweeper };
+        let tokens = self.args.tokens.clone();
+        let probe = Probe { backend: entry.backend.clone(), instance, sweeper, tokens, credentials };
         let myself = self.myself.clone();
         self.probes.running.spawn(async move {
             let (reply, seat) = oneshot::channel();

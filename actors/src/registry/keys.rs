@@ -142,6 +142,7 @@ impl RegistryState {
             root,
             registry: myself.clone(),
             eras: self.args.eras.clone(),
+            tokens: self.args.tokens.clone(),
             instance: self.args.instance.clone(),
             sweeper: self.args.sweeper.clone(),
             events: self.args.events.clone(),

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::{AttachReply, BackendState, News, Order, Ordered, Reloaded, SpareMsg};
+use crate::credentials::Credentials;
 use crate::error::{EndCause, Refusal};
 use crate::key::ConnectionKey;
 use crate::link::duplex::OpenTransport;
@@ -46,7 +47,7 @@ pub(crate) enum RegistryMsg {
     /// A process in reserve.
     Spare(SpareMsg),
     /// What does this backend speak?
-    Era { backend: Arc<str>, reply: oneshot::Sender<Spoken> },
+    Era { backend: Arc<str>, credentials: Option<Credentials>, reply: oneshot::Sender<Spoken> },
     /// A probe has ended.
     Probed { backend: Arc<str>, spoken: Option<Spoken> },
     /// The cooldown of a backend's breaker is over.

@@ -23,6 +23,7 @@ async fn root() -> ActorRef<RootMsg> {
         stopped: Stopped::default(),
         hosts: Hosts::default(),
         eras: Default::default(),
+        tokens: Default::default(),
     };
     let (escalated, _) = watch::channel(false);
     Root::spawn(None, Root, RootArgs { registry, address, escalated }).await.unwrap().0

@@ -108,6 +108,12 @@ impl SupervisorState {
         if launching && self.spare_died(myself, &fault) {
             return;
         }
+        if launching && let Some(challenge) = &fault.challenge {
+            self.challenge = Some(challenge.clone());
+            self.end_launch("handshake_failed");
+            self.news(News::Left);
+            return self.on(myself, Event::Unauthorized);
+        }
         if launching {
             self.end_launch(match fault.reason {
                 FaultReason::Spawn => "spawn_failed",

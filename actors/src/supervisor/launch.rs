@@ -108,6 +108,7 @@ impl SupervisorState {
             supervisor: myself.clone(),
             registry: self.args.registry.clone(),
             eras: self.args.eras.clone(),
+            tokens: self.args.tokens.clone(),
             instance: self.args.instance.clone(),
             sweeper: self.args.sweeper.clone(),
             metrics: self.args.metrics.clone(),

@@ -145,6 +145,7 @@ impl Machine {
             Event::Restart { by_hand } => self.restart(by_hand),
             Event::Start => self.start(),
             Event::Renew => self.renew(now),
+            Event::Unauthorized => self.unauthorized(),
             Event::SpareDied | Event::Stranger => self.spare_died(),
             Event::Gone => self.gone(waiting, now),
             Event::BackoffOver if self.state == State::BackingOff => self.launch(),
@@ -280,6 +281,17 @@ impl Machine {
             }
             _ => Vec::new(),
         }
+    }
+
+    /// launching -> gone: what waits is refused with the word of the backend, and the next request launches with what it shows.
+    /// Nothing is counted: clients that show nonsense are no reason to keep others out.
+    fn unauthorized(&mut self) -> Vec<Effect> {
+        if self.state != State::Launching {
+            return Vec::new();
+        }
+        self.restarting = false;
+        self.state = State::Draining(Retire::Evict);
+        vec![Effect::Refuse(Refused::Unauthorized)]
     }
 
     /// Whoever waits waits on. What died, or was spoken to in the wrong era, is not counted: nobody had been served by it.

@@ -27,6 +27,10 @@ impl SupervisorState {
             Refused::Operator => Refusal::stopped_by_operator(backend),
             Refused::Drain => Refusal::ShuttingDown { backend, close: false },
             Refused::Ended(cause) => Refusal::SessionEnded { backend, cause },
+            Refused::Unauthorized => match &self.challenge {
+                Some(challenge) => Refusal::Unauthorized { backend, challenge: challenge.clone() },
+                None => Refusal::LaunchFailed { backend, fault: self.told_fault() },
+            },
         }
     }
 

@@ -17,6 +17,9 @@ impl Checks<'_> {
                 self.fault(&at, &[], "not a name that can be served", hint);
             }
             self.backend(backend, &at);
+            if !backend.disabled {
+                self.credentials(&backend.transport, backend.isolation, config, &at);
+            }
             self.warm(backend, config, &at);
             self.sandbox(backend, &at);
             self.container(backend, &at);

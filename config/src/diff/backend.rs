@@ -40,18 +40,20 @@ fn transport(before: &Backend, after: &Backend) -> Keys {
             keys.compare("env_pass", env_pass, new_env_pass);
         }
         (
-            Transport::Http { url, headers, kind, forward_authorization },
+            Transport::Http { url, headers, kind, forward_authorization, oauth },
             Transport::Http {
                 url: new_url,
                 headers: new_headers,
                 kind: new_kind,
                 forward_authorization: new_forward_authorization,
+                oauth: new_oauth,
             },
         ) => {
             keys.compare("url", url, new_url);
             keys.compare_maps("headers", headers, new_headers);
             keys.compare("transport", kind, new_kind);
             keys.compare("forward_authorization", forward_authorization, new_forward_authorization);
+            keys.compare("oauth", oauth, new_oauth);
         }
         (Transport::Stdio { .. }, Transport::Http { .. })
         | (Transport::Http { .. }, Transport::Stdio { .. }) => {

@@ -1,12 +1,12 @@
 //! How a backend is reached: exactly one of `command`, `container` and `url`, and what belongs to it.
 
 use crate::read::Reader;
-use crate::{Container, Transport, UpstreamKind};
+use crate::{ClientAuth, Container, Oauth, Transport, UpstreamKind};
 
 /// Keys that mean something with some of them only.
 const OF_A_PROCESS: [&str; 5] = ["args", "env", "cwd", "env_pass", "sandbox"];
 const OF_A_CONTAINER: [&str; 4] = ["engine", "entrypoint", "mounts", "run_args"];
-const OF_A_URL: [&str; 3] = ["headers", "transport", "forward_authorization"];
+const OF_A_URL: [&str; 4] = ["headers", "transport", "forward_authorization", "oauth"];
 
 /// A transport, and the container behind it.
 pub(super) struct Reached {
@@ -78,12 +78,33 @@ fn container(reader: &Reader<'_>) -> Reached {
 }
 
 fn http(reader: &Reader<'_>) -> Reached {
+    let url = reader.text("url");
     let kinds = [("http", UpstreamKind::Http), ("sse", UpstreamKind::Sse)];
     let transport = Transport::Http {
-        url: reader.text("url"),
+        oauth: oauth(&reader.table("oauth"), &url),
+        url,
         headers: reader.text_map("headers"),
         kind: reader.choice("transport", &kinds).unwrap_or(UpstreamKind::Http),
         forward_authorization: reader.flag("forward_authorization"),
     };
     Reached { transport, container: None }
+}
+
+/// In effect once it is known where to ask. What its token is for is the backend, unless told otherwise.
+fn oauth(reader: &Reader<'_>, url: &str) -> Option<Oauth> {
+    let kinds = [("basic", ClientAuth::Basic), ("post", ClientAuth::Post)];
+    let resource = match reader.text("resource") {
+        auto if auto == "auto" => url.split(['?', '#']).next().unwrap_or_default().to_owned(),
+        other => other,
+    };
+    let oauth = Oauth {
+        token_url: reader.text("token_url"),
+        client_id: reader.text("client_id"),
+        client_secret: reader.text("client_secret"),
+        client_auth: reader.choice("client_auth", &kinds).unwrap_or(ClientAuth::Basic),
+        scope: reader.text("scope"),
+        resource,
+        audience: reader.text("audience"),
+    };
+    (!oauth.token_url.is_empty()).then_some(oauth)
 }

@@ -8,8 +8,8 @@ use super::{list, number, put, sandbox, sections};
 use crate::secret::{REDACTED, Secrets};
 use crate::units::write_duration;
 use crate::{
-    Backend, Config, Idle, Isolation, Liveness, NameFilter, OnRestart, Protocol, Retry, Transport,
-    UpstreamKind,
+    Backend, ClientAuth, Config, Idle, Isolation, Liveness, NameFilter, Oauth, OnRestart, Protocol, Retry,
+    Transport, UpstreamKind,
 };
 
 pub(super) fn backend(backend: &Backend, config: &Config) -> Table {
@@ -53,7 +53,7 @@ fn transport(backend: &Backend, secrets: &Secrets, table: &mut Table) {
             put(table, "cwd", secrets.redact(&cwd));
             put(table, "env_pass", list(env_pass));
         }
-        Transport::Http { url, headers, kind, forward_authorization } => {
+        Transport::Http { url, headers, kind, forward_authorization, oauth } => {
             put(table, "url", secrets.redact_url(url));
             put(table, "headers", names_only(headers));
             put(
@@ -65,8 +65,32 @@ fn transport(backend: &Backend, secrets: &Secrets, table: &mut Table) {
                 },
             );
             put(table, "forward_authorization", *forward_authorization);
+            if let Some(oauth) = oauth {
+                put(table, "oauth", shown(oauth, secrets));
+            }
         }
     }
+}
+
+fn shown(oauth: &Oauth, secrets: &Secrets) -> InlineTable {
+    let mut table = InlineTable::new();
+    let client_auth = match oauth.client_auth {
+        ClientAuth::Basic => "basic",
+        ClientAuth::Post => "post",
+    };
+    let texts = [
+        ("token_url", secrets.redact_url(&oauth.token_url)),
+        ("client_id", secrets.redact(&oauth.client_id)),
+        ("client_secret", REDACTED.to_owned()),
+        ("client_auth", client_auth.to_owned()),
+        ("scope", secrets.redact(&oauth.scope)),
+        ("resource", secrets.redact_url(&oauth.resource)),
+        ("audience", secrets.redact(&oauth.audience)),
+    ];
+    for (key, text) in texts {
+        table.insert(key, text.into());
+    }
+    table
 }
 
 fn policy(backend: &Backend, table: &mut Table) {

@@ -43,6 +43,7 @@ pub(super) fn lost(id: &[u8], name: &str, cause: &str) -> Bytes {
 pub(super) fn failed(id: &[u8], name: &str, failure: &PostFailure) -> Bytes {
     match failure {
         PostFailure::NotSent { cause } => unreachable(id, name, cause),
+        PostFailure::NoToken { error } => unreachable(id, name, &error.to_string()),
         PostFailure::Cut { cause } => lost(id, name, cause),
         PostFailure::Status { code, body, .. } => match own_words(body) {
             Some(error) => [br#"{"jsonrpc":"2.0","id":"#, id, br#","error":"#, &*error, b"}"].concat().into(),

@@ -2,10 +2,11 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use mcpvisor_actors::{Answer, Exchange, ReplyStream, message};
+use mcpvisor_actors::{Answer, Challenge, Exchange, ReplyStream, message};
 use tokio::sync::oneshot;
 
 use crate::front::measure::Operation;
@@ -21,6 +22,8 @@ pub(crate) struct Source {
     operation: Operation,
     /// A session with work in flight does not expire. `None`: it has no session.
     _in_use: Option<InUse>,
+    /// The backend will not have the client's credentials, in its own words.
+    challenge: Option<Arc<Challenge>>,
     /// How the client sees it, where that is not as the backend says it.
     seen: Option<Box<Seen>>,
 }
@@ -41,7 +44,7 @@ impl Source {
         operation: Operation,
         in_use: Option<InUse>,
     ) -> Self {
-        Self { state: State::Waiting(exchange), id, operation, _in_use: in_use, seen: None }
+        Self { state: State::Waiting(exchange), id, operation, _in_use: in_use, challenge: None, seen: None }
     }
 
     /// The same as a client sees it that has several backends.
@@ -64,6 +67,11 @@ impl Source {
             State::Answered(answer) => answer,
             _ => None,
         }
+    }
+
+    /// Why the answer has a status of its own, once it is there.
+    pub(crate) fn challenge(&self) -> Option<&Arc<Challenge>> {
+        self.challenge.as_ref()
     }
 
     /// The client's id, raw JSON.
@@ -132,7 +140,10 @@ impl Source {
         match answer {
             Some(Ok(answer)) => Some(answer),
             Some(Err(mcpvisor_actors::Refusal::Cancelled)) => None,
-            Some(Err(refusal)) => Some(refusal.to_message(Some(&self.id))),
+            Some(Err(refusal)) => {
+                self.challenge = refusal.challenge().cloned();
+                Some(refusal.to_message(Some(&self.id)))
+            }
             None => {
                 let text = "mcpvisor lost the request; please report this";
                 Some(message::error(Some(&self.id), INTERNAL_ERROR, text, None))

@@ -201,6 +201,9 @@ impl Inner {
 
     fn conclude(&self, last: &Bytes) -> Said {
         let id = self.call.id();
+        if let Some(challenge) = self.call.challenge() {
+            return Said::Refused(challenge.clone(), last.clone());
+        }
         let Ok(envelope) = Envelope::parse(last.clone()) else {
             return Said::Last(StatusCode::OK, last.clone());
         };

@@ -4,8 +4,8 @@ use std::future::poll_fn;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use mcpvisor_actors::Route;
 use mcpvisor_actors::message::{self, Envelope};
+use mcpvisor_actors::{Challenge, Route};
 use serde_json::json;
 
 use super::answer;
@@ -64,6 +64,11 @@ impl Call {
         &self.route
     }
 
+    /// Why the answer has a status of its own, once it is there.
+    pub(crate) fn challenge(&self) -> Option<&Arc<Challenge>> {
+        self.source.challenge()
+    }
+
     /// The client's id, raw JSON.
     pub(crate) fn id(&self) -> &Bytes {
         &self.id
@@ -97,6 +102,9 @@ impl Call {
             Some(bound) if last => bound.close(message),
             _ => message,
         };
+        if let Some(challenge) = self.challenge().filter(|_| last) {
+            return Some(Said::Refused(challenge.clone(), message));
+        }
         Some(if last { Said::Last(answer::status(&message), message) } else { Said::Event(message) })
     }
 }

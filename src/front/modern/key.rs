@@ -4,16 +4,17 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use mcpvisor_actors::message;
 use mcpvisor_actors::{
-    ConnectionKey, Era, Launcher, MODERN_VERSION, Refusal, Route, SessionRecord, greeting,
+    ConnectionKey, Credentials, Era, Launcher, MODERN_VERSION, Refusal, Route, SessionRecord, greeting,
 };
 use mcpvisor_config::{Backend, Isolation};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::meta::Meta;
+use crate::front::face::sees_credentials;
 use crate::front::inbound::Inbound;
 use crate::front::initialize::random_id;
 
@@ -51,6 +52,12 @@ impl Who {
         let front = inbound.front;
         let (config, backend) = (front.launcher.config(), front.launcher.backend(&inbound.face.name)?);
         let sharers = sharers(&backend, &config.session.header, inbound.headers, &inbound.caller.principal);
+        // What one has shown is nobody else's: neither its requests nor what the server says to it.
+        let credentials = if sees_credentials(&backend) { inbound.credentials() } else { None };
+        let sharers = match credentials.as_ref().map(Credentials::header) {
+            None => sharers,
+            Some(header) => format!("{sharers}:shows:{}", digest(header.map_or(b"", HeaderValue::as_bytes))),
+        };
         // What a client can do is said in the handshake, once for all who share the connection.
         let capabilities = (era == Era::Legacy).then(|| capabilities(meta));
         let who = match &capabilities {
@@ -63,7 +70,9 @@ impl Who {
             None => greeting(&backend),
             Some(capabilities) => initialize(&backend, meta, capabilities),
         });
-        let record = SessionRecord::new(&*inbound.caller.principal, opening).in_era(era);
+        let record = SessionRecord::new(&*inbound.caller.principal, opening)
+            .in_era(era)
+            .with_credentials(credentials);
         Ok(Self { key, record: record.into(), is_alone: backend.isolation == Isolation::Request })
     }
 

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
+use mcpvisor_actors::Challenge;
 use tokio::time::timeout;
 
 use super::bridge::Bridge;
@@ -18,6 +19,7 @@ use crate::front::body::{self, FrontBody, HttpResponse};
 use crate::front::events::{KeepAlive, write_unnumbered};
 use crate::front::face::Face;
 use crate::front::measure::OpenStream;
+use crate::front::rejection::Rejection;
 
 /// One thing that is said.
 pub(crate) enum Said {
@@ -25,6 +27,8 @@ pub(crate) enum Said {
     Event(Bytes),
     /// The answer, and the status that it has if nothing preceded it.
     Last(StatusCode, Bytes),
+    /// The answer, where the backend will not have the client's credentials.
+    Refused(Arc<Challenge>, Bytes),
 }
 
 /// Who says it. Each kind takes its request back when it is dropped too early.
@@ -77,6 +81,9 @@ pub(crate) async fn respond(face: &Arc<Face>, mut talk: Talk, as_stream: bool) -
             Some(answer)
         }
         Ok(Some(Said::Last(status, answer))) => return body::json(status, answer),
+        Ok(Some(Said::Refused(challenge, answer))) => {
+            return Rejection::challenge(&challenge, answer).into_response();
+        }
         Ok(Some(Said::Event(first))) => Some(first),
         Ok(None) => return body::empty(StatusCode::ACCEPTED),
         Err(_) => None,
@@ -130,7 +137,7 @@ impl TalkBody {
                 write_unnumbered(piece, &event);
                 self.next = Some(next(talk));
             }
-            Some(Said::Last(_, answer)) => write_unnumbered(piece, &answer),
+            Some(Said::Last(_, answer) | Said::Refused(_, answer)) => write_unnumbered(piece, &answer),
             None => {}
         }
     }

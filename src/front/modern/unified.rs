@@ -187,6 +187,7 @@ async fn last(talk: &mut Talk) -> Option<(StatusCode, Bytes)> {
         match talk.next().await? {
             Said::Event(_) => {}
             Said::Last(status, answer) => return Some((status, answer)),
+            Said::Refused(_, answer) => return Some((StatusCode::OK, answer)),
         }
     }
 }

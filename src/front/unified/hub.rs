@@ -21,7 +21,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
 use mcpvisor_actors::message::{self, Envelope, LogLevel, cancelled_request_id};
 use mcpvisor_actors::{
-    CancellationToken, ConnectionKey, EndCause, Launcher, Refusal, SessionEvent, SessionRecord,
+    CancellationToken, ConnectionKey, Credentials, EndCause, Launcher, Refusal, SessionEvent, SessionRecord,
 };
 use papaya::{HashMap, HashSet};
 use serde_json::{Value, json};
@@ -50,6 +50,8 @@ pub(crate) struct Hub {
     principal: Arc<str>,
     /// The client's own, byte for byte.
     initialize: Bytes,
+    /// What it has shown last.
+    credentials: ArcSwapOption<Credentials>,
     mailbox: Arc<Mailbox>,
     seal: Arc<Seal>,
     owners: Owners,
@@ -83,13 +85,15 @@ pub(super) struct Beginning {
     pub(super) session: Arc<str>,
     pub(super) principal: Arc<str>,
     pub(super) initialize: Bytes,
+    pub(super) credentials: Option<Credentials>,
     pub(super) mailbox: Arc<Mailbox>,
     pub(super) seal: Arc<Seal>,
 }
 
 impl Hub {
     pub(super) fn new(beginning: Beginning) -> Arc<Self> {
-        let Beginning { launcher, set, session, principal, initialize, mailbox, seal } = beginning;
+        let Beginning { launcher, set, session, principal, initialize, credentials, mailbox, seal } =
+            beginning;
         let served = set.members();
         Arc::new_cyclic(|me| Self {
             me: me.clone(),
@@ -98,6 +102,7 @@ impl Hub {
             session,
             principal,
             initialize,
+            credentials: ArcSwapOption::new(credentials.map(Arc::new)),
             mailbox,
             seal,
             owners: Owners::default(),
@@ -142,6 +147,17 @@ impl Hub {
         self.stream_open.store(open, Relaxed);
         for member in self.members.pin().values() {
             member.route.set_stream_open(open);
+        }
+    }
+
+    /// From now on its client shows this to the backends that are to see it.
+    pub(crate) fn present(&self, credentials: &Credentials) {
+        if credentials.header().is_none() || self.credentials.load().as_deref() == Some(credentials) {
+            return;
+        }
+        self.credentials.store(Some(Arc::new(credentials.clone())));
+        for member in self.members.pin().values() {
+            member.route.present(credentials);
         }
     }
 
@@ -230,7 +246,9 @@ impl Hub {
         if let Some(member) = known {
             return Ok(member.clone());
         }
+        let credentials = self.credentials.load().as_deref().cloned();
         let record = SessionRecord::new(&*self.principal, self.initialize.clone());
+        let record = record.with_credentials(credentials);
         let view = View::new(face.name.clone());
         let ear = Box::new(Ear { hub: self.me.clone(), mailbox: self.mailbox.clone(), view: view.clone() });
         let route = self.launcher.route(&face.name, &self.session, record, ear)?;

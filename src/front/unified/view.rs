@@ -108,6 +108,8 @@ impl View {
             change(&mut fields);
             Envelope::parse(message.with_part(params, fields.to_string().as_bytes())).ok()
         });
+        let changed =
+            changed.map(|changed: Envelope| changed.with_credentials(message.credentials().cloned()));
         changed.unwrap_or_else(|| message.clone())
     }
 

@@ -64,7 +64,9 @@ pub(super) fn with_parent(message: Envelope, context: &SpanContext) -> Envelope 
 /// Sets one field of `params._meta` to raw JSON.
 fn with_meta(message: Envelope, key: &'static str, value: &str) -> Envelope {
     let spliced = spliced(&message, key, value);
-    spliced.and_then(|bytes| Envelope::parse(bytes.into()).ok()).unwrap_or(message)
+    let spliced = spliced.and_then(|bytes| Envelope::parse(bytes.into()).ok());
+    let spliced = spliced.map(|spliced| spliced.with_credentials(message.credentials().cloned()));
+    spliced.unwrap_or(message)
 }
 
 fn spliced(message: &Envelope, key: &str, value: &str) -> Option<Vec<u8>> {

@@ -11,7 +11,10 @@ use reqwest::{Body, Client, Method, Response, StatusCode, Url, redirect, retry};
 use thiserror::Error;
 use tokio::sync::SetOnce;
 
-use super::{Dialect, HttpSpec, mirror, tls};
+use super::authorization::Authorization;
+use super::token::TokenError;
+use super::{Dialect, HttpSpec, mirror, reading, tls};
+use crate::credentials::Credentials;
 use crate::era::Era;
 use crate::mirrored::{self, KnownTools, MirroredTools};
 
@@ -53,11 +56,29 @@ pub enum HttpSpecError {
     Client(#[source] reqwest::Error),
 }
 
+/// Why there is no response.
+pub(super) enum Unanswered {
+    /// The exchange failed.
+    Http(reqwest::Error),
+    /// It was not begun, for want of a token.
+    NoToken(TokenError),
+}
+
+impl Unanswered {
+    pub(super) fn cause(self) -> String {
+        match self {
+            Self::Http(error) => reading::cause(error),
+            Self::NoToken(error) => error.to_string(),
+        }
+    }
+}
+
 /// Shared by the tasks of one link.
 pub(super) struct Endpoint {
     client: Client,
     url: Url,
     headers: HeaderMap,
+    authorization: Authorization,
     limit: usize,
     era: Era,
     /// Of the older transport: where messages go, once its stream has said so.
@@ -71,21 +92,11 @@ pub(super) struct Endpoint {
 impl Endpoint {
     pub(super) fn new(spec: HttpSpec) -> Result<Self, HttpSpecError> {
         let url = usable_url(&spec.url)?;
-        let mut client = Client::builder()
-            .tls_backend_preconfigured(tls::config(&url).map_err(HttpSpecError::Tls)?)
-            .connect_timeout(spec.connect_timeout)
-            .tcp_nodelay(true)
-            .pool_idle_timeout(KEEP_ALIVE)
-            // Both are decided here: a redirect may not leave the origin, and nothing is sent twice unseen.
-            .redirect(redirect::Policy::none())
-            .retry(retry::never());
-        if is_loopback(&url) {
-            client = client.no_proxy(); // no proxy of the environment can reach our own machine
-        }
         Ok(Self {
-            client: client.build().map_err(HttpSpecError::Client)?,
+            client: client(&url, spec.connect_timeout)?,
             url,
             headers: configured(&spec.headers)?,
+            authorization: spec.authorization,
             limit: spec.max_message_bytes,
             era: spec.era,
             messages: (spec.dialect == Dialect::Sse).then(SetOnce::new),
@@ -101,12 +112,13 @@ impl Endpoint {
     }
 
     /// A POST of what `body` makes (anew for each redirect).
-    /// `mirror`: what of the message its headers repeat.
+    /// `mirror`: what of the message its headers repeat. `whose`: what its client has shown with it, if it is a client's.
     pub(super) async fn post(
         &self,
+        whose: Option<&Credentials>,
         body: impl Fn() -> Body,
         mirror: HeaderMap,
-    ) -> Result<Response, reqwest::Error> {
+    ) -> Result<Response, Unanswered> {
         let mut headers = self.headers("application/json, text/event-stream");
         headers.extend(mirror);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -114,22 +126,27 @@ impl Endpoint {
             Some(place) => place.wait().await,
             None => &self.url,
         };
-        self.exchange(Method::POST, url, headers, body).await
+        self.exchange(Method::POST, url, headers, whose, body).await
     }
 
     /// A GET of an event stream, from `last_id` on.
-    pub(super) async fn get(&self, last_id: Option<&Bytes>) -> Result<Response, reqwest::Error> {
+    pub(super) async fn get(
+        &self,
+        whose: Option<&Credentials>,
+        last_id: Option<&Bytes>,
+    ) -> Result<Response, Unanswered> {
         let mut headers = self.headers("text/event-stream");
         if let Some(id) = last_id.and_then(|id| HeaderValue::from_bytes(id).ok()) {
             headers.insert(LAST_EVENT_ID, id);
         }
-        self.exchange(Method::GET, &self.url, headers, Body::default).await
+        self.exchange(Method::GET, &self.url, headers, whose, Body::default).await
     }
 
     /// Ends the session at the server, if it gave one. Its answer does not matter.
     pub(super) async fn delete(&self) {
         if self.session.load().is_some() {
-            let _ = self.exchange(Method::DELETE, &self.url, self.headers("*/*"), Body::default).await;
+            let headers = self.headers("*/*");
+            let _ = self.exchange(Method::DELETE, &self.url, headers, None, Body::default).await;
         }
     }
 
@@ -164,6 +181,11 @@ impl Endpoint {
         if let Some(known) = &self.known {
             known.renew(tools);
         }
+    }
+
+    /// Whether it is clients' credentials that go along.
+    pub(super) fn is_shown_the_clients(&self) -> bool {
+        matches!(self.authorization, Authorization::Client(_))
     }
 
     /// Whether the server is spoken to without a session, and its streams cannot be resumed.
@@ -214,14 +236,27 @@ impl Endpoint {
         &self,
         method: Method,
         url: &Url,
-        headers: HeaderMap,
+        mut headers: HeaderMap,
+        whose: Option<&Credentials>,
         body: impl Fn() -> Body,
-    ) -> Result<Response, reqwest::Error> {
+    ) -> Result<Response, Unanswered> {
         let mut url = url.clone();
-        let mut redirects = 0;
+        let (mut redirects, mut renewed) = (0, false);
+        let mut shown = self.authorization.of(whose).await.map_err(Unanswered::NoToken)?;
         loop {
+            if let Some(header) = shown.header() {
+                headers.insert(header::AUTHORIZATION, header.clone());
+            }
             let request = self.client.request(method.clone(), url.clone()).headers(headers.clone());
-            let response = request.body(body()).send().await?;
+            let response = request.body(body()).send().await.map_err(Unanswered::Http)?;
+            // It was not carried out. A token may have been taken back before its time.
+            if response.status() == StatusCode::UNAUTHORIZED
+                && !std::mem::replace(&mut renewed, true)
+                && let Some(other) = self.authorization.in_place_of(&shown).await
+            {
+                shown = other.map_err(Unanswered::NoToken)?;
+                continue;
+            }
             match redirected(&url, &response) {
                 Some(next) if redirects < MAX_REDIRECTS => url = next,
                 _ => return Ok(response),
@@ -229,6 +264,22 @@ impl Endpoint {
             redirects += 1;
         }
     }
+}
+
+/// A client for one server.
+pub(super) fn client(url: &Url, connect_timeout: Duration) -> Result<Client, HttpSpecError> {
+    let mut client = Client::builder()
+        .tls_backend_preconfigured(tls::config(url).map_err(HttpSpecError::Tls)?)
+        .connect_timeout(connect_timeout)
+        .tcp_nodelay(true)
+        .pool_idle_timeout(KEEP_ALIVE)
+        // Both are decided here: a redirect may not leave the origin, and nothing is sent twice unseen.
+        .redirect(redirect::Policy::none())
+        .retry(retry::never());
+    if is_loopback(url) {
+        client = client.no_proxy(); // no proxy of the environment can reach our own machine
+    }
+    client.build().map_err(HttpSpecError::Client)
 }
 
 /// The place a redirect leads to, if it keeps the method and stays with the same scheme, host and port:

@@ -7,6 +7,8 @@ use bytes::Bytes;
 use thiserror::Error;
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::token::TokenError;
+
 /// Where tasks report to.
 pub(super) type Events = Arc<dyn Fn(Upstream) + Send + Sync>;
 
@@ -61,6 +63,12 @@ pub enum PostFailure {
     NotSent {
         /// For people, without secrets.
         cause: String,
+    },
+    /// There is no token to send it with: it was not sent.
+    #[error("upstream not asked: {error}")]
+    NoToken {
+        /// Why.
+        error: TokenError,
     },
     /// The server answered with an HTTP status that carries no answer.
     #[error("upstream answered with HTTP status {code}")]

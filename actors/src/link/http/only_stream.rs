@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use reqwest::StatusCode;
 
-use super::endpoint::Endpoint;
+use super::endpoint::{Endpoint, Unanswered};
 use super::event::{Events, PostFailure, Upstream};
 use super::reading::{self, EventStream};
 use crate::link::sse::Event;
@@ -18,8 +18,11 @@ pub(super) async fn run(endpoint: Arc<Endpoint>, events: Events) {
 }
 
 async fn read(endpoint: &Endpoint, events: &Events) -> Result<(), PostFailure> {
-    let response = endpoint.get(None).await;
-    let response = response.map_err(|error| PostFailure::NotSent { cause: reading::cause(error) })?;
+    let response = endpoint.get(None, None).await;
+    let response = response.map_err(|error| match error {
+        Unanswered::NoToken(error) => PostFailure::NoToken { error },
+        failed => PostFailure::NotSent { cause: failed.cause() },
+    })?;
     if response.status() != StatusCode::OK {
         return Err(reading::refusal(response).await);
     }

@@ -10,10 +10,12 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::body::{Handover, WatchedBody};
-use super::endpoint::Endpoint;
+use super::endpoint::{Endpoint, Unanswered};
 use super::event::{Events, PostFailure, Upstream};
 use super::reading::{self, Cursor, EventStream};
+use super::token::TokenError;
 use super::tool_list;
+use crate::credentials::Credentials;
 use crate::era;
 use crate::message::Envelope;
 
@@ -32,6 +34,8 @@ pub(super) struct Post {
     wire: Option<u64>,
     handover: Handover,
     subject: Subject,
+    /// What its client has shown with it.
+    whose: Option<Credentials>,
 }
 
 /// What a request to a modern server is about, as far as its transport has a part in it.
@@ -54,6 +58,21 @@ impl Subject {
     }
 }
 
+/// Why a post has no response.
+enum Unsent {
+    Failed(String),
+    NoToken(TokenError),
+}
+
+impl From<Unanswered> for Unsent {
+    fn from(unanswered: Unanswered) -> Self {
+        match unanswered {
+            Unanswered::NoToken(error) => Self::NoToken(error),
+            failed => Self::Failed(failed.cause()),
+        }
+    }
+}
+
 /// Why a post has ended without an answer.
 enum End {
     /// With the request that was refused for it.
@@ -72,7 +91,12 @@ impl Post {
         let handover = Handover::new(wire, events.clone());
         let subject =
             if endpoint.is_modern() && wire.is_some() { Subject::of(&frame) } else { Subject::Other };
-        Self { endpoint, events, frame, wire, handover, subject }
+        Self { endpoint, events, frame, wire, handover, subject, whose: None }
+    }
+
+    /// In the name of a client.
+    pub(super) fn shown(self, whose: Option<Credentials>) -> Self {
+        Self { whose, ..self }
     }
 
     /// Sends, reads, reports; waits for `gate` before.
@@ -91,7 +115,9 @@ impl Post {
         if self.subject == Subject::Call && response.status() == StatusCode::BAD_REQUEST {
             let refusal = reading::refusal(response).await;
             // It was not executed. What its headers are to repeat may have changed since the list was read.
-            if !self.is_mismatch(&refusal) || !tool_list::renew(&self.endpoint, &self.frame).await {
+            if !self.is_mismatch(&refusal)
+                || !tool_list::renew(&self.endpoint, self.whose.as_ref(), &self.frame).await
+            {
                 return self.settle(refusal);
             }
             response = self.begin().await?;
@@ -114,24 +140,27 @@ impl Post {
     async fn begin(&self) -> Result<Response, End> {
         let response = match self.send().await {
             Ok(response) => response,
-            Err(cause) if self.handover.is_done() => return Err(PostFailure::Cut { cause }.into()),
-            Err(cause) => return Err(PostFailure::NotSent { cause }.into()),
+            Err(Unsent::NoToken(error)) => return Err(PostFailure::NoToken { error }.into()),
+            Err(Unsent::Failed(cause)) if self.handover.is_done() => {
+                return Err(PostFailure::Cut { cause }.into());
+            }
+            Err(Unsent::Failed(cause)) => return Err(PostFailure::NotSent { cause }.into()),
         };
         // A server may answer before it has read the request; `Sent` still comes first.
         self.handover.report();
         Ok(response)
     }
 
-    async fn send(&self) -> Result<Response, String> {
+    async fn send(&self) -> Result<Response, Unsent> {
         let body = || Body::wrap(WatchedBody::new(self.frame.clone(), self.handover.clone()));
         let mirror = self.endpoint.mirror(&self.frame);
-        let sending = self.endpoint.post(body, mirror);
+        let sending = self.endpoint.post(self.whose.as_ref(), body, mirror);
         if self.wire.is_some() {
-            return sending.await.map_err(reading::cause); // its owner keeps the deadline
+            return sending.await.map_err(Unsent::from); // its owner keeps the deadline
         }
         match timeout(NOTICE_TIME, sending).await {
-            Ok(sent) => sent.map_err(reading::cause),
-            Err(_) => Err(format!("not acknowledged within {} s", NOTICE_TIME.as_secs())),
+            Ok(sent) => sent.map_err(Unsent::from),
+            Err(_) => Err(Unsent::Failed(format!("not acknowledged within {} s", NOTICE_TIME.as_secs()))),
         }
     }
 
@@ -221,8 +250,8 @@ impl Post {
     async fn resume(&self, cursor: &Cursor) -> Result<Response, End> {
         let refused =
             |why: String| PostFailure::Cut { cause: format!("the stream ended and was not resumed: {why}") };
-        let response =
-            self.endpoint.get(cursor.last_id()).await.map_err(|error| refused(reading::cause(error)))?;
+        let resumed = self.endpoint.get(self.whose.as_ref(), cursor.last_id()).await;
+        let response = resumed.map_err(|error| refused(error.cause()))?;
         let status = response.status();
         if self.endpoint.session_lost(status) {
             // Unlike a POST that is refused, this request may have been executed: two things to report.

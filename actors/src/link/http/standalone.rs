@@ -71,9 +71,9 @@ pub(super) async fn run(endpoint: Arc<Endpoint>, events: Events, gate: Option<Ca
 }
 
 async fn open(endpoint: &Endpoint, cursor: &Cursor, opened_before: bool) -> Opened {
-    let response = match endpoint.get(cursor.last_id()).await {
+    let response = match endpoint.get(None, cursor.last_id()).await {
         Ok(response) => response,
-        Err(error) => return Opened::Failed(reading::cause(error)),
+        Err(error) => return Opened::Failed(error.cause()),
     };
     let status = response.status();
     if status == StatusCode::OK && reading::is_event_stream(&response) {
@@ -90,6 +90,10 @@ async fn open(endpoint: &Endpoint, cursor: &Cursor, opened_before: bool) -> Open
     if status == StatusCode::TOO_MANY_REQUESTS {
         return Opened::Later(retry_after(response).await.unwrap_or(LONGEST_WAIT).max(SHORTEST_WAIT));
     }
+    // A client's credentials may come to their end before its session does; its next request brings others.
+    if opened_before && endpoint.is_shown_the_clients() && refuses_credentials(status) {
+        return Opened::Later(LONGEST_WAIT);
+    }
     let cause = format!("HTTP status {}", status.as_u16());
     // 405 is the one right way to have no stream; many servers have others. Only what worked can fail.
     if !opened_before && !status.is_server_error() || status == StatusCode::NOT_IMPLEMENTED {
@@ -97,6 +101,10 @@ async fn open(endpoint: &Endpoint, cursor: &Cursor, opened_before: bool) -> Open
         return Opened::None;
     }
     Opened::Failed(cause)
+}
+
+fn refuses_credentials(status: StatusCode) -> bool {
+    matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
 }
 
 async fn read(stream: &mut EventStream, events: &Events) -> PostFailure {

@@ -7,6 +7,7 @@ mod only_stream;
 mod server;
 mod sessions;
 mod streams;
+mod tokens;
 
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use self::server::{Reply, Seen, serve};
-use super::{Dialect, HttpLink, HttpSpec, HttpSpecError, PostFailure, Upstream};
+use super::{Authorization, Dialect, HttpLink, HttpSpec, HttpSpecError, PostFailure, Upstream};
 
 /// Generous: it only bounds a test that would hang.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -81,6 +82,7 @@ fn spec(url: &str) -> HttpSpec {
     HttpSpec {
         url: url.to_owned(),
         headers: vec![("X-Key".to_owned(), "secret".to_owned())],
+        authorization: Authorization::Configured,
         max_message_bytes: 1024,
         connect_timeout: PATIENCE,
         era: Default::default(),

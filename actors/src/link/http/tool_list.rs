@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use super::endpoint::Endpoint;
 use super::reading::{self, EventStream};
+use crate::credentials::Credentials;
 use crate::message::{Envelope, Kind};
 use crate::mirrored::MirroredTools;
 
@@ -64,7 +65,7 @@ struct Page {
 
 /// Reads the list as the client of `call` would, and makes it known. False: it could not be read. Its time is that of
 /// the call, whose owner keeps the deadline.
-pub(super) async fn renew(endpoint: &Endpoint, call: &Bytes) -> bool {
+pub(super) async fn renew(endpoint: &Endpoint, whose: Option<&Credentials>, call: &Bytes) -> bool {
     let Ok(call) = Envelope::parse(call.clone()) else { return false };
     let params: Params<'_> =
         call.params().and_then(|params| serde_json::from_slice(params).ok()).unwrap_or_default();
@@ -76,7 +77,7 @@ pub(super) async fn renew(endpoint: &Endpoint, call: &Bytes) -> bool {
         let params = ListParams { cursor: cursor.as_deref(), meta: &params.meta };
         let request = Request { jsonrpc: "2.0", id: &id, method: "tools/list", params };
         let Ok(request) = serde_json::to_vec(&request) else { return false };
-        let Some(answer) = ask(endpoint, request.into(), &id).await else { return false };
+        let Some(answer) = ask(endpoint, whose, request.into(), &id).await else { return false };
         let Some(body) = answer.body().filter(|_| answer.kind() == Kind::Result) else { return false };
         tools.learn(body);
         cursor = serde_json::from_slice::<Page>(body).ok().and_then(|page| page.next);
@@ -88,9 +89,9 @@ pub(super) async fn renew(endpoint: &Endpoint, call: &Bytes) -> bool {
     true
 }
 
-async fn ask(endpoint: &Endpoint, request: Bytes, id: &str) -> Option<Envelope> {
+async fn ask(endpoint: &Endpoint, whose: Option<&Credentials>, request: Bytes, id: &str) -> Option<Envelope> {
     let headers = endpoint.mirror(&request);
-    let response = endpoint.post(|| Body::from(request.clone()), headers).await.ok()?;
+    let response = endpoint.post(whose, || Body::from(request.clone()), headers).await.ok()?;
     if !response.status().is_success() {
         return None;
     }

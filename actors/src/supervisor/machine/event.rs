@@ -57,6 +57,8 @@ pub(crate) enum Event<'a> {
     Ticket,
     /// The upstream lost its session: launch anew, uncounted.
     Renew,
+    /// The backend will not have what the client has shown.
+    Unauthorized,
     /// The spare that the launch started from died: launch anew, uncounted.
     SpareDied,
     /// The backend speaks another era than the launch has tried: launch anew, uncounted.
@@ -105,4 +107,6 @@ pub(crate) enum Refused {
     Drain,
     /// The session ended.
     Ended(EndCause),
+    /// The backend will not have what the client has shown.
+    Unauthorized,
 }

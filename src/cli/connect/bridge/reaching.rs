@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mcpvisor_actors::{Dialect, Era, HttpLink, HttpSpec, KnownTools};
+use mcpvisor_actors::{Authorization, Dialect, Era, HttpLink, HttpSpec, KnownTools};
 use tokio::time::Instant;
 
 use super::Bridge;
@@ -25,6 +25,7 @@ impl Bridge {
         let spec = HttpSpec {
             url: self.place.url()?,
             headers: bearer.collect(),
+            authorization: Authorization::Configured,
             max_message_bytes: MAX_MESSAGE,
             connect_timeout: CONNECT_TIMEOUT,
             era,

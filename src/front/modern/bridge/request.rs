@@ -33,7 +33,8 @@ pub(super) fn in_legacy_words(message: Envelope) -> Envelope {
         }
     }
     let stripped = message.with_part(params, fields.to_string().as_bytes());
-    Envelope::parse(stripped).unwrap_or(message)
+    let credentials = message.credentials().cloned();
+    Envelope::parse(stripped).map_or(message, |stripped| stripped.with_credentials(credentials))
 }
 
 /// Names a request but for what may differ the next time.

@@ -19,6 +19,7 @@ impl Seen {
     /// What the client is told next. May be dropped and called again.
     pub(crate) async fn say(&mut self) -> Option<Said> {
         Some(match self.talk.next().await? {
+            refused @ Said::Refused(..) => refused,
             Said::Event(event) => Said::Event(self.view.heard(event)),
             Said::Last(status, answer) => {
                 learn_links(&self.owners, self.view.backend(), &answer);

@@ -44,6 +44,7 @@ pub(crate) async fn initialize(
             session: session.clone(),
             principal: inbound.caller.principal.clone(),
             initialize: message.bytes().clone(),
+            credentials: message.credentials().cloned(),
             mailbox: mailbox.clone(),
             seal,
         };

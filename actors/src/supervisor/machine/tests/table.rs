@@ -46,7 +46,7 @@ const ROWS: [Row; 13] = [
 type Happens = fn(&mut World) -> Vec<Effect>;
 type Column = (&'static str, Happens, fn(Row) -> (Vec<Effect>, Row));
 
-const COLUMNS: [Column; 14] = [
+const COLUMNS: [Column; 15] = [
     ("a request", request, on_request),
     ("a request after the cooldown", late_request, on_late_request),
     ("a fault", World::fault, on_fault),
@@ -60,6 +60,7 @@ const COLUMNS: [Column; 14] = [
     ("changed by reload", |world| world.on(Event::Restart { by_hand: false }), on_reload),
     ("stopped by an operator", |world| world.on(Event::Stop), on_stop),
     ("started by an operator", |world| world.on(Event::Start), on_start),
+    ("the client's credentials are refused", |world| world.on(Event::Unauthorized), on_unauthorized),
     ("gone", |world| world.on(Event::Gone), on_gone),
 ];
 

@@ -133,6 +133,14 @@ pub(super) fn on_reload(row: Row) -> (Vec<Effect>, Row) {
     }
 }
 
+/// What waits is told, and the next request launches.
+pub(super) fn on_unauthorized(row: Row) -> (Vec<Effect>, Row) {
+    match row {
+        Launching => (vec![Effect::Refuse(Refused::Unauthorized)], Draining(Evict)),
+        Ready | BackingOff | Held | HeldAtFirst | Draining(_) | Stopped | New => (vec![], row),
+    }
+}
+
 pub(super) fn on_gone(row: Row) -> (Vec<Effect>, Row) {
     match row {
         Draining(Drain | Retire::Delete(_) | Stop | Evict) => (vec![Effect::End], row),

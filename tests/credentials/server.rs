@@ -1,0 +1,147 @@
+//! A server that notes what it is shown, and lets in whom a test wants it to. It gives tokens as well.
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+pub struct Server {
+    pub url: String,
+    known: Arc<Known>,
+    accepting: JoinHandle<()>,
+}
+
+#[derive(Default)]
+struct Known {
+    seen: Mutex<Vec<Seen>>,
+    /// The only credentials that it takes; `None`: any, or none.
+    takes: Mutex<Option<String>>,
+    /// What it says to who wants a token; `None`: it gives one.
+    denies: Mutex<Option<(u16, String)>>,
+    tokens: Mutex<usize>,
+}
+
+/// One request.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Seen {
+    /// The method of the message, else that of HTTP.
+    pub what: String,
+    pub authorization: Option<String>,
+    /// All headers and the body.
+    pub whole: String,
+}
+
+impl Server {
+    pub async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let known = Arc::<Known>::default();
+        let shared = known.clone();
+        let accepting = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let known = shared.clone();
+                let service = service_fn(move |request| answer(known.clone(), request));
+                let http = hyper::server::conn::http1::Builder::new();
+                tokio::spawn(http.serve_connection(TokioIo::new(stream), service));
+            }
+        });
+        Self { url, known, accepting }
+    }
+
+    pub fn backend(&self, name: &str, settings: &str) -> String {
+        format!("[backends.{name}]\nurl = \"{}/mcp\"\nliveness = \"off\"\n{settings}\n", self.url)
+    }
+
+    pub fn takes_only(&self, authorization: &str) {
+        *self.known.takes.lock().unwrap() = Some(authorization.to_owned());
+    }
+
+    pub fn denies_tokens(&self, status: u16, body: &str) {
+        *self.known.denies.lock().unwrap() = Some((status, body.to_owned()));
+    }
+
+    pub fn tokens(&self) -> usize {
+        *self.known.tokens.lock().unwrap()
+    }
+
+    /// What has come so far.
+    pub fn seen(&self) -> Vec<Seen> {
+        self.known.seen.lock().unwrap().clone()
+    }
+
+    /// What each request of this kind was shown with.
+    pub fn shown(&self, what: &str) -> Vec<Option<String>> {
+        self.seen().into_iter().filter(|seen| seen.what == what).map(|seen| seen.authorization).collect()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+async fn answer(known: Arc<Known>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let (head, body) = request.into_parts();
+    let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    let message: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let authorization = head.headers.get("authorization").map(|value| value.to_str().unwrap().to_owned());
+    let is_token = head.uri.path() == "/token";
+    let what = match message["method"].as_str() {
+        Some(method) => method.to_owned(),
+        None if is_token => "token".to_owned(),
+        None => head.method.to_string(),
+    };
+    let whole = format!("{:?} {}", head.headers, String::from_utf8_lossy(&body));
+    known.seen.lock().unwrap().push(Seen { what: what.clone(), authorization: authorization.clone(), whole });
+    if is_token {
+        if let Some((status, body)) = known.denies.lock().unwrap().clone() {
+            return Ok(reply(status, &body));
+        }
+        let mut tokens = known.tokens.lock().unwrap();
+        *tokens += 1;
+        let token =
+            json!({ "access_token": format!("token-{tokens}"), "token_type": "Bearer", "expires_in": 3600 });
+        return Ok(reply(200, &token.to_string()));
+    }
+    if known.takes.lock().unwrap().as_ref().is_some_and(|takes| authorization.as_ref() != Some(takes)) {
+        let mut refused = reply(401, "who are you");
+        let challenge = "Bearer resource_metadata=\"https://upstream/.well-known\", error=\"invalid_token\"";
+        refused.headers_mut().insert("www-authenticate", challenge.parse().unwrap());
+        return Ok(refused);
+    }
+    if head.method != "POST" {
+        return Ok(reply(if head.method == "GET" { 405 } else { 200 }, ""));
+    }
+    if message["id"].is_null() {
+        return Ok(reply(202, ""));
+    }
+    let result = match what.as_str() {
+        "initialize" => json!({
+            "protocolVersion": "2025-11-25", "capabilities": { "tools": {} },
+            "serverInfo": { "name": "upstream", "version": "1" },
+        }),
+        "server/discover" => json!({ "supportedVersions": ["2026-07-28"], "capabilities": { "tools": {} } }),
+        "tools/list" => json!({ "tools": [{ "name": "t", "inputSchema": { "type": "object" } }] }),
+        _ => json!({ "content": [] }),
+    };
+    let mut reply =
+        reply(200, &json!({ "jsonrpc": "2.0", "id": message["id"], "result": result }).to_string());
+    if what == "initialize" {
+        reply.headers_mut().insert("mcp-session-id", "s-1".parse().unwrap());
+    }
+    Ok(reply)
+}
+
+fn reply(status: u16, body: &str) -> Response<Full<Bytes>> {
+    let reply = Response::builder().status(status).header("content-type", "application/json");
+    reply.body(Full::new(body.to_owned().into())).unwrap()
+}
