@@ -1,6 +1,16 @@
 //! Who is asking: the one place that turns credentials into a principal.
+//!
+//! ```text
+//! caller    what is known of whoever asks
+//! token     a token, and whether it may be believed          key_set   the keys that tell      (both pure)
+//! issuer    the keys as they were fetched last, and when they are fetched again     fetch      over HTTPS
+//! ```
 
 mod caller;
+mod fetch;
+mod issuer;
+mod key_set;
+mod token;
 
 use std::sync::Arc;
 
@@ -11,14 +21,16 @@ use subtle::{Choice, ConstantTimeEq};
 
 use caller::Credential;
 pub use caller::{AuthFailure, Caller};
+pub(crate) use issuer::Issuer;
 
 /// The principal of everybody where no keys are configured.
 pub const ANONYMOUS: &str = "anonymous";
 
-/// Recognises the holders of the configured keys.
+/// Recognises the holders of the configured keys, and of tokens of the configured issuer.
 pub struct Authenticator {
     anonymous: Arc<str>,
     keys: Vec<Key>,
+    issuer: Option<Arc<Issuer>>,
 }
 
 struct Key {
@@ -27,23 +39,50 @@ struct Key {
 }
 
 impl Authenticator {
-    /// Recognises `auth.keys`; with none, everybody is [`ANONYMOUS`].
+    /// Recognises `auth.keys` and tokens of `auth.issuer`; with neither, everybody is [`ANONYMOUS`]. With an issuer, its keys are
+    /// fetched from now on, on the current runtime.
     pub fn new(auth: &Auth) -> Self {
+        Self::with(auth, None)
+    }
+
+    /// The one that follows, after a reload. What is known of an issuer that stays is kept.
+    pub fn then(&self, auth: &Auth) -> Self {
+        Self::with(auth, self.issuer.as_ref())
+    }
+
+    fn with(auth: &Auth, before: Option<&Arc<Issuer>>) -> Self {
         let keys = auth.keys.iter().map(|key| Key { principal: key.id.as_str().into(), sha256: key.sha256 });
-        Self { anonymous: ANONYMOUS.into(), keys: keys.collect() }
+        let issuer = auth.tokens.are_taken().then(|| match before {
+            Some(same) if **same.tokens() == auth.tokens => same.clone(),
+            before => Arc::new(Issuer::start(auth.tokens.clone().into(), before.map(|before| &**before))),
+        });
+        Self { anonymous: ANONYMOUS.into(), keys: keys.collect(), issuer }
+    }
+
+    /// Whose tokens are taken.
+    pub(crate) fn issuer(&self) -> Option<&Arc<Issuer>> {
+        self.issuer.as_ref()
+    }
+
+    /// Whether there are keys.
+    pub(crate) fn has_keys(&self) -> bool {
+        !self.keys.is_empty()
     }
 
     /// Whether anybody can still be this principal.
     pub fn knows(&self, principal: &str) -> bool {
-        match self.keys.is_empty() {
-            true => principal == ANONYMOUS,
-            false => self.keys.iter().any(|key| *key.principal == *principal),
+        match self.is_required() {
+            false => principal == ANONYMOUS,
+            true => {
+                self.keys.iter().any(|key| *key.principal == *principal)
+                    || self.issuer.as_ref().is_some_and(|issuer| issuer.may_have_named(principal))
+            }
         }
     }
 
     /// Whether credentials are asked for at all.
     pub fn is_required(&self) -> bool {
-        !self.keys.is_empty()
+        !self.keys.is_empty() || self.issuer.is_some()
     }
 
     /// Whether what a caller has shown would still be taken.
@@ -53,12 +92,16 @@ impl Authenticator {
             Credential::Key(digest) => {
                 self.holder_of(digest).is_some_and(|principal| principal == caller.principal)
             }
+            // That it expires is seen to elsewhere.
+            Credential::Token(_, asked) => {
+                self.issuer.as_ref().is_some_and(|issuer| issuer.tokens() == asked)
+            }
         }
     }
 
-    /// Who asks, as a request's `Authorization` header says.
+    /// Who asks, as a request's `Authorization` header says. Never waits.
     ///
-    /// `Bearer KEY`, or the bare key, as the GitHub gateway's clients send it.
+    /// `Bearer KEY`, or the bare key, as the GitHub gateway's clients send it; `Bearer TOKEN`.
     ///
     /// # Errors
     /// Nobody that is known here.
@@ -67,9 +110,16 @@ impl Authenticator {
             return Ok(Caller { principal: self.anonymous.clone(), credential: Credential::Nothing });
         }
         let credentials = authorization.ok_or(AuthFailure::Missing)?.as_bytes().trim_ascii();
-        let digest: [u8; 32] = Sha256::digest(token(credentials).ok_or(AuthFailure::Invalid)?).into();
-        let principal = self.holder_of(&digest).ok_or(AuthFailure::Invalid)?;
-        Ok(Caller { principal, credential: Credential::Key(digest) })
+        let shown = bearer(credentials).ok_or(AuthFailure::Invalid)?;
+        let digest: [u8; 32] = Sha256::digest(shown).into();
+        if let Some(principal) = self.holder_of(&digest) {
+            return Ok(Caller { principal, credential: Credential::Key(digest) });
+        }
+        let issuer = self.issuer.as_ref().filter(|_| token::looks_like_one(shown));
+        let issuer = issuer.ok_or(AuthFailure::Invalid)?;
+        let verified = issuer.verify(shown, &digest)?;
+        let principal = verified.principal.clone();
+        Ok(Caller { principal, credential: Credential::Token(verified, issuer.tokens().clone()) })
     }
 
     /// Looks at every key, so that the time taken does not tell which one came close.
@@ -86,7 +136,7 @@ impl Authenticator {
 }
 
 /// The key in `Bearer KEY` or `KEY`; other schemes have a space in them and carry no key of ours.
-fn token(credentials: &[u8]) -> Option<&[u8]> {
+fn bearer(credentials: &[u8]) -> Option<&[u8]> {
     let Some(space) = credentials.iter().position(|byte| *byte == b' ') else {
         return (!credentials.is_empty()).then_some(credentials);
     };

@@ -6,6 +6,7 @@
 //! A request inside a session goes from here straight to its Connection and back (`exchange`); what a
 //! backend says of its own accord goes through the session's actor into a stream (`session`, `events`).
 
+mod admission;
 mod batch;
 mod body;
 mod busy_poll;
@@ -26,6 +27,7 @@ mod payload;
 mod post;
 mod rejection;
 mod reload;
+mod resource_metadata;
 mod router;
 mod rules;
 mod session;
@@ -40,7 +42,6 @@ use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
 use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
 use hyper::service::service_fn;
 use mcpvisor_actors::{EndCause, Launcher};
 use mcpvisor_config::Config;
@@ -48,14 +49,12 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::auth::{AuthFailure, Caller};
 use crate::listen::Listening;
 use crate::telemetry::limits;
 use busy_poll::BusyPoll;
 pub(crate) use measure::count_auth_failure;
 pub(crate) use modern::meta::names_a_version;
 use modern::{Parking, Seal};
-use rejection::{INVALID_REQUEST, Rejection};
 use rules::Rules;
 use session::{Sessions, Table};
 use sse::Channels;
@@ -157,26 +156,5 @@ impl Front {
             OPEN => None,
             state => Some(state == CLOSING),
         }
-    }
-
-    /// Who asks, whether that is to be counted or not.
-    async fn recognise(&self, headers: &HeaderMap) -> Result<Caller, AuthFailure> {
-        self.rules.load().auth.caller(headers.get(header::AUTHORIZATION))
-    }
-
-    /// Who asks; a refusal is counted.
-    async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Rejection> {
-        self.recognise(headers).await.map_err(|failure| {
-            measure::count_auth_failure(failure.as_str());
-            let (text, challenge) = match failure {
-                AuthFailure::Missing => ("credentials are missing", r#"Bearer realm="mcpvisor""#),
-                AuthFailure::Invalid => {
-                    ("the credentials are not valid", r#"Bearer realm="mcpvisor", error="invalid_token""#)
-                }
-            };
-            let text = format!("{text}: send Authorization: Bearer KEY with a key of auth.keys");
-            Rejection::new(StatusCode::UNAUTHORIZED, INVALID_REQUEST, &text)
-                .with(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
-        })
     }
 }

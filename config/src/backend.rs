@@ -42,6 +42,8 @@ pub struct Backend {
     pub prompts: NameFilter,
     /// Resources shown and readable, by URI; templates by theirs.
     pub resources: NameFilter,
+    /// What a token must carry to use it, besides `auth.scopes`.
+    pub scopes: Arc<[String]>,
     /// `auth.rules`, those of other backends too.
     pub rules: Arc<[AccessRule]>,
     /// What its command may do to the machine; open for a URL.

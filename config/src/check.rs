@@ -7,6 +7,7 @@ mod credentials;
 mod numbers;
 pub(crate) mod remarks;
 mod sandbox;
+mod tokens;
 mod warm;
 
 use std::collections::BTreeSet;
@@ -35,6 +36,7 @@ pub(crate) fn check(
     let mut checks = Checks { faults: Vec::new(), broken, user_set };
     checks.addresses(config);
     checks.numbers(config);
+    checks.tokens(config);
     checks.session(config);
     checks.telemetry(config);
     checks.groups(config);

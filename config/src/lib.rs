@@ -56,6 +56,7 @@ mod settings;
 mod shipped;
 mod show;
 mod source;
+mod tokens;
 mod units;
 mod value_file;
 
@@ -70,8 +71,8 @@ pub use diff::{Change, Changed, Difference};
 pub use error::{ConfigErrors, Note, NoteKind, Problem};
 pub use load::{Loaded, load};
 pub use nearest::nearest;
-pub use sandbox::{Network, Sandbox};
 pub use oauth::{ClientAuth, Oauth};
+pub use sandbox::{Network, Sandbox};
 pub use secret::Secrets;
 pub use settings::{
     Auth, AuthKey, Backoff, Config, Gateway, Limits, LogFormat, Pool, Session, Telemetry, Timeouts,
@@ -79,3 +80,4 @@ pub use settings::{
 pub use shipped::DEFAULT_TOML;
 pub use show::to_toml_redacted;
 pub use source::{LoadRequest, Source};
+pub use tokens::{Algorithm, Tokens};

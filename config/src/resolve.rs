@@ -5,6 +5,7 @@ mod auth;
 mod backend;
 mod sandbox;
 mod sections;
+mod tokens;
 mod transport;
 
 use std::cell::RefCell;
@@ -37,19 +38,20 @@ impl Resolve<'_> {
         let faults = RefCell::new(Vec::new());
         let top = Reader::new(self.merged, &faults);
         let groups = top.table("groups");
+        let gateway = sections::gateway(&top.table("gateway"));
         let mut config = Config {
-            gateway: sections::gateway(&top.table("gateway")),
             pool: sections::pool(&top.table("pool")),
             session: sections::session(&top.table("session")),
             backoff: sections::backoff(&top.table("backoff")),
             timeouts: sections::timeouts(&top.table("timeouts")),
             limits: sections::limits(&top.table("limits")),
             http: sections::http(&top.table("http")),
-            auth: auth::auth(&top.table("auth"), self.request),
+            auth: auth::auth(&top.table("auth"), &gateway.public_url, self.request),
             telemetry: sections::telemetry(&top.table("telemetry")),
             groups: groups.names().map(|name| (name.to_owned(), groups.texts(name))).collect(),
             backends: BTreeMap::new(),
             secrets: self.secrets,
+            gateway,
         };
         let slow = top.table(SLOW_STARTERS);
         let slow_starters = backend::SlowStarters {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{AccessRule, Backend, Http, Secrets};
+use crate::{AccessRule, Backend, Http, Secrets, Tokens};
 
 /// Everything the service runs on, complete and checked.
 #[derive(Clone)]
@@ -43,6 +43,8 @@ pub struct Gateway {
     pub listen: String,
     /// Admin listener, `host:port`.
     pub admin_listen: String,
+    /// Where clients reach the service, without a slash at its end; empty = where it listens.
+    pub public_url: String,
     /// How long a drain may take, ladders included.
     pub drain_timeout: Duration,
     /// Whether `/mcp` serves all backends as one.
@@ -153,7 +155,7 @@ pub struct Limits {
 /// `[auth]`
 #[derive(Debug, Clone, Default)]
 pub struct Auth {
-    /// Keys for the main listener; none = no authentication.
+    /// Keys for the main listener; with none, and no tokens, there is no authentication.
     pub keys: Vec<AuthKey>,
     /// Keys for the admin listener.
     pub admin_keys: Vec<AuthKey>,
@@ -163,8 +165,17 @@ pub struct Auth {
     pub allowed_origins: Vec<String>,
     /// Whether to listen beyond loopback without keys.
     pub allow_unauthenticated: bool,
+    /// `issuer` and what goes with it: access tokens for the main listener.
+    pub tokens: Tokens,
     /// Who may use what; none = everybody may use everything.
     pub rules: Arc<[AccessRule]>,
+}
+
+impl Auth {
+    /// Whether nobody has to show who it is.
+    pub fn is_open(&self) -> bool {
+        self.keys.is_empty() && !self.tokens.are_taken()
+    }
 }
 
 /// One API key: the digest only; the key itself is never kept.

@@ -68,7 +68,7 @@ pub(super) async fn check(State(access): State<AccessRules>, request: Request, n
         StatusCode::UNAUTHORIZED,
         match failure {
             AuthFailure::Missing => "send one of auth.admin_keys as Authorization: Bearer KEY",
-            AuthFailure::Invalid => "this is none of auth.admin_keys",
+            _ => "this is none of auth.admin_keys",
         },
     );
     response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

@@ -38,6 +38,9 @@ impl Gate {
         let any_host = !is_loopback(&listen) && auth.allowed_hosts.is_empty();
         let mut hosts: Vec<String> = auth.allowed_hosts.iter().filter_map(|host| host_of(host)).collect();
         hosts.push(listen);
+        // A proxy may leave the name that clients use.
+        let authority = gateway.public_url.split("://").nth(1).and_then(|rest| rest.split('/').next());
+        hosts.extend(authority.and_then(host_of));
         let origins = auth.allowed_origins.iter().map(|origin| canonical_origin(origin)).collect();
         let any_origin = auth.allowed_origins.iter().any(|origin| origin == "*");
         Self { hosts, any_host, origins, any_origin }

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use super::Front;
 use super::body::{self, HttpResponse};
 use super::rejection::Rejection;
+use super::target::Target;
 
 /// A service that does not answer itself for this long is not alive.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -45,8 +46,8 @@ pub(crate) async fn health(front: &Front, headers: &HeaderMap) -> HttpResponse {
     let names = match rules.has_limits() {
         false => rules.faces.names(),
         true => match front.recognise(headers).await {
-            Ok(caller) => rules.names_for(&caller.principal),
-            Err(_) => Vec::new(),
+            Ok(caller) if rules.admits(&caller, Target::Health) => rules.names_for(&caller.principal),
+            _ => Vec::new(),
         },
     };
     let broken = timeout(PATIENCE, front.launcher.backends()).await.unwrap_or_default();
@@ -71,14 +72,15 @@ pub(crate) async fn close(
     peer: SocketAddr,
 ) -> Result<HttpResponse, Rejection> {
     if front.rules.load().auth.is_required() {
-        let caller = front.caller(headers).await?;
+        let caller = front.caller(headers, Target::Close).await?;
         let rules = front.rules.load();
+        rules.check_token(&caller, Target::Close)?;
         if rules.has_limits() && rules.names_for(&caller.principal) != rules.faces.names() {
             let text = "only who may use every backend may close the service (auth.rules)";
             return Err(Rejection::new(StatusCode::FORBIDDEN, super::rejection::INVALID_REQUEST, text));
         }
     } else if !peer.ip().to_canonical().is_loopback() {
-        let text = "without auth.keys only this machine may close the service";
+        let text = "without auth.keys or auth.issuer only this machine may close the service";
         return Err(Rejection::new(StatusCode::FORBIDDEN, super::rejection::INVALID_REQUEST, text));
     }
     if front.draining() == Some(true) {

@@ -4,8 +4,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::sleep;
 use tokio_util::sync::{CancellationToken, DropGuard, WaitForCancellationFutureOwned};
 
 use super::Front;
@@ -20,12 +22,22 @@ pub(crate) struct Lease {
 }
 
 impl Lease {
-    /// Ends when the caller's key is taken back or replaced, and when it may use this no longer.
+    /// Ends when the caller's key is taken back or replaced, its token expires, or it may use this no longer.
     pub(crate) fn begin(inbound: &Inbound<'_>) -> Self {
+        Self::until(inbound, inbound.caller.expires_in())
+    }
+
+    /// The same for a stream that is a session, and cannot be opened again with another token. What its client says comes with tokens of
+    /// its own.
+    pub(crate) fn of_session(inbound: &Inbound<'_>) -> Self {
+        Self::until(inbound, None)
+    }
+
+    fn until(inbound: &Inbound<'_>, expires_in: Option<Duration>) -> Self {
         let token = CancellationToken::new();
         let (front, reloads) = (inbound.front.me.clone(), inbound.front.reloaded.subscribe());
         let (caller, name) = (inbound.caller.clone(), inbound.face.name.clone());
-        tokio::spawn(watch(front, reloads, caller, name, token.clone()));
+        tokio::spawn(watch(front, reloads, caller, name, expires_in, token.clone()));
         let (over, _watched) = (Box::pin(token.clone().cancelled_owned()), token.clone().drop_guard());
         Self { token, over, _watched }
     }
@@ -46,11 +58,15 @@ async fn watch(
     mut reloads: watch::Receiver<()>,
     caller: Caller,
     name: Arc<str>,
+    expires_in: Option<Duration>,
     token: CancellationToken,
 ) {
+    let expired = sleep(expires_in.unwrap_or_default());
+    tokio::pin!(expired);
     loop {
         tokio::select! {
             () = token.cancelled() => return,
+            () = &mut expired, if expires_in.is_some() => break,
             changed = reloads.changed() => if changed.is_err() { return },
         }
         match front.upgrade() {

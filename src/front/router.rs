@@ -15,7 +15,7 @@ use super::inbound::{Inbound, SESSION_HEADER};
 use super::rejection::{INVALID_REQUEST, Rejection};
 use super::target::Target;
 use super::unified::{Part, Set};
-use super::{Front, era, feed, health, measure, post, sse, unified};
+use super::{Front, era, feed, health, measure, post, resource_metadata, sse, unified};
 use crate::auth::Caller;
 
 impl Front {
@@ -59,10 +59,10 @@ impl Front {
         match target {
             Target::Backend(name) => self.backend(parts, body, name).await,
             Target::Sse(name) if parts.method == Method::GET => {
-                Box::pin(sse::get(self.inbound(parts, name).await?)).await
+                Box::pin(sse::get(self.inbound(parts, name, target).await?)).await
             }
             Target::SseMessage(name) if parts.method == Method::POST => {
-                Box::pin(sse::post(self.inbound(parts, name).await?, parts.uri.query(), body)).await
+                Box::pin(sse::post(self.inbound(parts, name, target).await?, parts.uri.query(), body)).await
             }
             Target::Unified => Box::pin(self.several(parts, body, target, unified::ALL)).await,
             Target::Group(name) => Box::pin(self.several(parts, body, target, &unified::group(name))).await,
@@ -72,9 +72,18 @@ impl Front {
             Target::Close if parts.method == Method::POST => {
                 Box::pin(health::close(self, &parts.headers, peer)).await
             }
+            Target::ResourceMetadata(path) if reads => Ok(self.resource_metadata(path)),
             Target::Nothing => Ok(nothing_here()),
             _ => Err(wrong_method(target)),
         }
+    }
+
+    fn resource_metadata(&self, path: &str) -> HttpResponse {
+        let rules = self.rules.load();
+        let tokens = rules.auth.issuer().map(|issuer| issuer.tokens());
+        let found = tokens.and_then(|tokens| Some((tokens, resource_metadata::endpoint(tokens, path)?)));
+        let Some((tokens, (path, target))) = found else { return nothing_here() };
+        resource_metadata::document(tokens, path, &rules.scopes(target, None))
     }
 
     async fn backend(
@@ -83,7 +92,7 @@ impl Front {
         body: Incoming,
         name: &str,
     ) -> Result<HttpResponse, Rejection> {
-        let inbound = self.inbound(parts, name).await?;
+        let inbound = self.inbound(parts, name, Target::Backend(name)).await?;
         serve(inbound, &parts.method, body, Target::Backend(name)).await
     }
 
@@ -95,12 +104,13 @@ impl Front {
         target: Target<'_>,
         name: &str,
     ) -> Result<HttpResponse, Rejection> {
-        let caller = self.caller(&parts.headers).await?;
+        let caller = self.caller(&parts.headers, target).await?;
         let set = self.rules.load().sets.get(name).cloned();
         let part = set.map(|set| Part::new(set, caller.principal.clone()));
         // All of them are there for everybody, even if there are none; a group only for those who may use one of its backends.
         let is_there = |part: &Part| target == Target::Unified || !part.hides_all();
         let part = part.filter(is_there).ok_or_else(|| self.no_such_set(target, &caller))?;
+        self.rules.load().check_token(&caller, target)?;
         let (face, headers) = (part.face().clone(), &parts.headers);
         let inbound = Inbound { front: self, face, set: Some(part), caller, headers };
         serve(inbound, &parts.method, body, target).await
@@ -110,11 +120,13 @@ impl Front {
         self: &'a Arc<Self>,
         parts: &'a http::request::Parts,
         name: &str,
+        target: Target<'_>,
     ) -> Result<Inbound<'a>, Rejection> {
-        let caller = self.caller(&parts.headers).await?;
+        let caller = self.caller(&parts.headers, target).await?;
         let rules = self.rules.load();
-        let face = rules.faces.get(name).filter(|_| rules.allows(&caller.principal, name)).cloned();
+        let face = rules.faces.get(name).filter(|_| rules.may_use(&caller.principal, name)).cloned();
         let face = face.ok_or_else(|| self.no_such_backend(name, &caller))?;
+        rules.check_token(&caller, target)?;
         Ok(Inbound { front: self, face, set: None, caller, headers: &parts.headers })
     }
 
@@ -221,7 +233,10 @@ fn options(target: Target<'_>, headers: &HeaderMap) -> HttpResponse {
 /// Lets a page of an accepted origin read the response. One that was refused gets nothing of use.
 fn allow_origin(response: &mut HttpResponse, origin: &HeaderValue) {
     const EXPOSED: [HeaderName; 3] = [SESSION_HEADER, header::WWW_AUTHENTICATE, header::RETRY_AFTER];
-    if response.status() == StatusCode::FORBIDDEN {
+    // One that lacks a scope is told what it takes.
+    if response.status() == StatusCode::FORBIDDEN
+        && !response.headers().contains_key(header::WWW_AUTHENTICATE)
+    {
         return;
     }
     let headers = response.headers_mut();

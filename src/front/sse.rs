@@ -57,7 +57,7 @@ pub(crate) async fn get(inbound: Inbound<'_>) -> Result<HttpResponse, Rejection>
         return Err(full.retry_after(Duration::from_secs(10)));
     };
     let ending = inbound.front.ending.clone();
-    let (waiting, lease) = (channel.clone(), Lease::begin(&inbound));
+    let (waiting, lease) = (channel.clone(), Lease::of_session(&inbound));
     tokio::spawn(async move {
         tokio::select! {
             // What was begun is drained with the sessions.

@@ -1,5 +1,9 @@
 //! Where a path leads. Pure.
 
+use std::fmt;
+
+use super::resource_metadata::WELL_KNOWN;
+
 /// What a path leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Target<'a> {
@@ -17,6 +21,8 @@ pub(super) enum Target<'a> {
     Live,
     Ready,
     Close,
+    /// What is said of tokens (RFC 9728); the path of what it is said of, or nothing.
+    ResourceMetadata(&'a str),
     Nothing,
 }
 
@@ -28,6 +34,9 @@ impl<'a> Target<'a> {
         }
         if let Some(name) = path.strip_prefix("/mcp/") {
             return if name.is_empty() || name.contains('/') { Self::Nothing } else { Self::Backend(name) };
+        }
+        if let Some(of) = path.strip_prefix(WELL_KNOWN).filter(|of| of.is_empty() || of.starts_with('/')) {
+            return Self::ResourceMetadata(of);
         }
         let named = |name: &'a str| (!name.is_empty() && !name.contains('/')).then_some(name);
         if let Some(name) = path.strip_prefix("/sse/").and_then(named) {
@@ -46,6 +55,23 @@ impl<'a> Target<'a> {
         }
     }
 
+    /// What a token has to be for: the endpoint that a client was given the URL of. Of what is no MCP, the whole service.
+    pub(super) fn resource(self) -> Self {
+        match self {
+            Self::SseMessage(name) => Self::Sse(name),
+            Self::Backend(_) | Self::Unified | Self::Sse(_) | Self::Group(_) => self,
+            _ => Self::Nothing,
+        }
+    }
+
+    /// The backend that it is about.
+    pub(super) fn backend(self) -> Option<&'a str> {
+        match self {
+            Self::Backend(name) | Self::Sse(name) | Self::SseMessage(name) => Some(name),
+            _ => None,
+        }
+    }
+
     /// The value of the metric label `route`.
     pub(super) fn label(self) -> &'static str {
         match self {
@@ -58,6 +84,7 @@ impl<'a> Target<'a> {
             Self::Live => "livez",
             Self::Ready => "readyz",
             Self::Close => "close",
+            Self::ResourceMetadata(_) => "resource_metadata",
             Self::Nothing => "other",
         }
     }
@@ -68,7 +95,23 @@ impl<'a> Target<'a> {
             Self::Backend(_) | Self::Unified | Self::Group(_) => "GET, POST, DELETE, OPTIONS",
             Self::Sse(_) => "GET, OPTIONS",
             Self::Close | Self::SseMessage(_) => "POST, OPTIONS",
-            Self::Health | Self::Live | Self::Ready | Self::Nothing => "GET, HEAD, OPTIONS",
+            Self::Health | Self::Live | Self::Ready | Self::ResourceMetadata(_) | Self::Nothing => {
+                "GET, HEAD, OPTIONS"
+            }
+        }
+    }
+}
+
+/// The path of an endpoint of MCP; nothing for what is none.
+impl fmt::Display for Target<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Backend(name) => write!(f, "/mcp/{name}"),
+            Self::Unified => f.write_str("/mcp"),
+            Self::Sse(name) => write!(f, "/sse/{name}"),
+            Self::SseMessage(name) => write!(f, "/message/{name}"),
+            Self::Group(name) => write!(f, "/mcp/group/{name}"),
+            _ => Ok(()),
         }
     }
 }
@@ -98,6 +141,10 @@ mod tests {
             ("/livez", Target::Live),
             ("/readyz", Target::Ready),
             ("/close", Target::Close),
+            ("/.well-known/oauth-protected-resource", Target::ResourceMetadata("")),
+            ("/.well-known/oauth-protected-resource/", Target::ResourceMetadata("")),
+            ("/.well-known/oauth-protected-resource/mcp/demo", Target::ResourceMetadata("/mcp/demo")),
+            ("/.well-known/oauth-protected-resources", Target::Nothing),
         ] {
             assert_eq!(Target::of(path), target, "{path}");
         }

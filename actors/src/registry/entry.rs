@@ -89,6 +89,7 @@ pub(super) fn unconfigured(key: &ConnectionKey, config: &Config) -> Backend {
         tools: ToolFilter::everything(),
         prompts: NameFilter::everything(),
         resources: NameFilter::everything(),
+        scopes: Default::default(),
         rules: config.auth.rules.clone(),
         sandbox: Sandbox::default(),
         disabled: false,

@@ -17,17 +17,17 @@ impl Checks<'_> {
         let (listen_at, admin_at) = (gateway.key("listen"), gateway.key("admin_listen"));
         let listen = self.address(&config.gateway.listen, &listen_at);
         let admin = self.address(&config.gateway.admin_listen, &admin_at);
-        let keys = KeyPath::of(&["auth", "keys"]);
+        let (keys, issuer) = (KeyPath::of(&["auth", "keys"]), KeyPath::of(&["auth", "issuer"]));
         if let Some(listen) = &listen
             && !is_loopback(&listen.host)
-            && config.auth.keys.is_empty()
+            && config.auth.is_open()
             && !config.auth.allow_unauthenticated
         {
             self.fault(
                 &listen_at,
-                &[&keys],
-                "beyond loopback without auth.keys: everyone who reaches the port could use every backend",
-                "add auth.keys, or listen on 127.0.0.1, or say auth.allow_unauthenticated = true",
+                &[&keys, &issuer],
+                "beyond loopback without auth.keys or auth.issuer: everyone who reaches the port could use every backend",
+                "add auth.keys or auth.issuer, or listen on 127.0.0.1, or say auth.allow_unauthenticated = true",
             );
         }
         if let Some(admin) = &admin
@@ -72,7 +72,7 @@ impl Address {
 }
 
 /// Whether only this machine reaches a host.
-fn is_loopback(host: &str) -> bool {
+pub(super) fn is_loopback(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost")
         || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())

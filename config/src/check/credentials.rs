@@ -38,11 +38,11 @@ impl Checks<'_> {
         if oauth {
             self.fault(&forward, &[], "oauth is given as well", "keep one: a request has one Authorization");
         }
-        if !config.auth.keys.is_empty() {
+        if !config.auth.is_open() {
             self.fault(
                 &forward,
-                &[&KeyPath::of(&["auth", "keys"])],
-                "the client's Authorization is its key to mcpvisor (auth.keys), which no server may see",
+                &[&KeyPath::of(&["auth", "keys"]), &KeyPath::of(&["auth", "issuer"])],
+                "the client's Authorization is its key or token for mcpvisor (auth.keys, auth.issuer), which no server may see",
                 "give the server credentials of its own by headers or oauth, or leave it to the server who gets in",
             );
         }

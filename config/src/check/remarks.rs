@@ -11,14 +11,13 @@ pub(crate) fn remarks(config: &Config, user_set: &dyn Fn(&KeyPath) -> bool) -> V
         remarks.push(Remark { kind: NoteKind::Warning, at, what: what.to_owned() });
     };
     let rules = KeyPath::of(&["auth", "rules"]);
-    if !config.auth.rules.is_empty() && config.auth.keys.is_empty() {
-        say(rules, "without auth.keys every client is the principal \"anonymous\"");
+    if !config.auth.rules.is_empty() && config.auth.is_open() {
+        say(rules, "without auth.keys or auth.issuer every client is the principal \"anonymous\"");
     }
     for (name, backend) in config.backends.iter().filter(|(_, backend)| !backend.disabled) {
         let at = KeyPath::of(&["backends", name]);
-        if backend.isolation == Isolation::Principal && config.auth.keys.is_empty() {
-            let what =
-                "without auth.keys every client is the same principal, so all of them share one connection";
+        if backend.isolation == Isolation::Principal && config.auth.is_open() {
+            let what = "without auth.keys or auth.issuer every client is the same principal, so all of them share one connection";
             say(at.key("isolation"), what);
         }
         let warm = at.key("warm");

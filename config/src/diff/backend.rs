@@ -87,6 +87,7 @@ fn policy(before: &Backend, after: &Backend) -> Keys {
     keys.compare("tools", &before.tools, &after.tools);
     keys.compare("prompts", &before.prompts, &after.prompts);
     keys.compare("resources", &before.resources, &after.resources);
+    keys.compare("scopes", &before.scopes, &after.scopes);
     keys
 }
 

@@ -21,6 +21,7 @@ pub(super) fn general(running: &Config, wanted: &Config) -> (Vec<String>, Vec<St
     restart.compare("gateway.state_dir", &before.state_dir, &after.state_dir);
     restart.compare("gateway.workers", &before.workers, &after.workers);
     settings.compare("gateway.busy_poll", &before.busy_poll, &after.busy_poll);
+    settings.compare("gateway.public_url", &before.public_url, &after.public_url);
     settings.compare("gateway.drain_timeout", &before.drain_timeout, &after.drain_timeout);
     settings.compare("gateway.unified", &before.unified, &after.unified);
     settings.compare("gateway.reload_on_change", &before.reload_on_change, &after.reload_on_change);
@@ -47,6 +48,14 @@ pub(super) fn general(running: &Config, wanted: &Config) -> (Vec<String>, Vec<St
         &after.allow_unauthenticated,
     );
     settings.compare("auth.rules", &before.rules, &after.rules);
+    let (before, after) = (&before.tokens, &after.tokens);
+    settings.compare("auth.issuer", &before.issuer, &after.issuer);
+    settings.compare("auth.jwks_url", &before.jwks_url, &after.jwks_url);
+    settings.compare("auth.audiences", &before.audiences, &after.audiences);
+    settings.compare("auth.algorithms", &before.algorithms, &after.algorithms);
+    settings.compare("auth.scopes", &before.scopes, &after.scopes);
+    settings.compare("auth.leeway", &before.leeway, &after.leeway);
+    settings.compare("auth.jwks_refresh", &before.jwks_refresh, &after.jwks_refresh);
     let (before, after) = (&running.telemetry, &wanted.telemetry);
     settings.compare("telemetry.expose_stderr", &before.expose_stderr, &after.expose_stderr);
     restart.compare("telemetry.log_format", &before.log_format, &after.log_format);

@@ -2,17 +2,18 @@
 
 use sha2::{Digest, Sha256};
 
-use super::access;
+use super::{access, tokens};
 use crate::read::Reader;
 use crate::{Auth, AuthKey, LoadRequest};
 
-pub(super) fn auth(reader: &Reader<'_>, request: &LoadRequest) -> Auth {
+pub(super) fn auth(reader: &Reader<'_>, public_url: &str, request: &LoadRequest) -> Auth {
     Auth {
         keys: keys(reader, "keys", request),
         admin_keys: keys(reader, "admin_keys", request),
         allowed_hosts: reader.texts("allowed_hosts"),
         allowed_origins: reader.texts("allowed_origins"),
         allow_unauthenticated: reader.flag("allow_unauthenticated"),
+        tokens: tokens::tokens(reader, public_url.to_owned()),
         rules: access::rules(reader),
     }
 }

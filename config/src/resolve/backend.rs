@@ -1,6 +1,7 @@
 //! `[backends.NAME]`: over `[backend_defaults]`, with overrides of the sections.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::sandbox::sandbox;
@@ -36,6 +37,7 @@ struct Policy {
     prompts: NameFilter,
     resources: NameFilter,
     sandbox: Sandbox,
+    scopes: Arc<[String]>,
     disabled: bool,
 }
 
@@ -93,6 +95,7 @@ pub(super) fn backend(
         tools: policy.tools,
         prompts: policy.prompts,
         resources: policy.resources,
+        scopes: policy.scopes,
         rules: config.auth.rules.clone(),
         sandbox: confined,
         disabled: policy.disabled,
@@ -157,6 +160,7 @@ fn policy(reader: &Reader<'_>) -> Policy {
         prompts: names(&reader.table("prompts")),
         resources: names(&reader.table("resources")),
         sandbox: sandbox(&reader.table("sandbox")),
+        scopes: reader.texts("scopes").into(),
         disabled: reader.flag("disabled"),
     }
 }

@@ -7,6 +7,7 @@ pub(super) fn gateway(reader: &Reader<'_>) -> Gateway {
     Gateway {
         listen: reader.text("listen"),
         admin_listen: reader.text("admin_listen"),
+        public_url: reader.text("public_url").trim_end_matches('/').to_owned(),
         drain_timeout: reader.duration("drain_timeout"),
         unified: reader.flag("unified"),
         state_dir: Some(reader.text("state_dir")).filter(|path| !path.is_empty()).map(Into::into),

@@ -159,6 +159,7 @@ fn policy(backend: &Backend, table: &mut Table) {
     put(table, "tools", tools);
     put(table, "prompts", names(&backend.prompts));
     put(table, "resources", names(&backend.resources));
+    put(table, "scopes", list(&backend.scopes));
     put(table, "disabled", backend.disabled);
 }
 

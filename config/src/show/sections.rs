@@ -13,6 +13,7 @@ pub(super) fn gateway(config: &Config) -> Table {
     let mut table = Table::new();
     put(&mut table, "listen", &gateway.listen);
     put(&mut table, "admin_listen", &gateway.admin_listen);
+    put(&mut table, "public_url", config.secrets.redact_url(&gateway.public_url));
     put(&mut table, "drain_timeout", write_duration(gateway.drain_timeout));
     put(&mut table, "unified", gateway.unified);
     put(&mut table, "state_dir", config.secrets.redact(&state_dir));
@@ -103,6 +104,13 @@ pub(super) fn auth(config: &Config) -> Table {
     put(&mut table, "allowed_origins", list(&auth.allowed_origins));
     put(&mut table, "allow_unauthenticated", auth.allow_unauthenticated);
     put(&mut table, "rules", access::rules(&auth.rules));
+    put(&mut table, "issuer", config.secrets.redact_url(&auth.tokens.issuer));
+    put(&mut table, "jwks_url", config.secrets.redact_url(&auth.tokens.jwks_url));
+    put(&mut table, "audiences", list(&auth.tokens.audiences));
+    put(&mut table, "algorithms", auth.tokens.algorithms.iter().map(|known| known.name()).collect::<Array>());
+    put(&mut table, "scopes", list(&auth.tokens.scopes));
+    put(&mut table, "leeway", write_duration(auth.tokens.leeway));
+    put(&mut table, "jwks_refresh", write_duration(auth.tokens.jwks_refresh));
     table
 }
 

@@ -12,3 +12,4 @@ mod layering;
 mod mistakes;
 mod redaction;
 mod support;
+mod tokens;

@@ -6,6 +6,7 @@ use super::*;
 
 fn gate(listen: &str, hosts: &[&str], origins: &[&str]) -> Gate {
     let gateway = Gateway {
+        public_url: "https://mcp.example:8443/gw".into(),
         listen: listen.into(),
         admin_listen: "127.0.0.1:0".into(),
         drain_timeout: Duration::ZERO,
@@ -36,6 +37,16 @@ fn local_clients_are_let_in_by_every_loopback_name() {
     {
         assert_eq!(ask(&gate, host, None), Ok(()), "{host}");
     }
+}
+
+/// A proxy that leaves the name would be refused, although that is what the service is called.
+#[test]
+fn the_public_name_is_one_of_its_own() {
+    let gate = gate("127.0.0.1:8080", &[], &[]);
+    for host in ["mcp.example", "MCP.example:8443", "mcp.example:1"] {
+        assert_eq!(ask(&gate, host, Some("https://mcp.example:8443")), Ok(()), "{host}");
+    }
+    assert!(ask(&gate, "x.mcp.example", None).is_err());
 }
 
 #[test]

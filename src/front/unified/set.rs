@@ -65,6 +65,11 @@ impl Set {
         self.members.borrow()
     }
 
+    /// Their names.
+    pub(crate) fn names(&self) -> Vec<Arc<str>> {
+        self.members.borrow().faces.iter().map(|face| face.name.clone()).collect()
+    }
+
     /// Tells of others that are served instead.
     pub(crate) fn changes(&self) -> watch::Receiver<Members> {
         self.members.subscribe()

@@ -7,7 +7,19 @@ use mcpvisor_actors::metrics::{
 
 const ROUTE: Label = Label::of(
     "route",
-    &["mcp", "mcp_unified", "mcp_group", "sse", "sse_message", "health", "livez", "readyz", "close", "other"],
+    &[
+        "mcp",
+        "mcp_unified",
+        "mcp_group",
+        "sse",
+        "sse_message",
+        "health",
+        "livez",
+        "readyz",
+        "close",
+        "resource_metadata",
+        "other",
+    ],
 );
 const CODE: Label = Label { name: "code", values: Values::Bounded("HTTP status codes") };
 const LIMIT: Label = Label::of("limit", crate::telemetry::limits::ALL);
@@ -15,7 +27,16 @@ const STREAM: Label = Label::of("kind", &["get", "post", "listen"]);
 const KIND: Label = Label::of("kind", KINDS);
 const AUTH: Label = Label::of(
     "reason",
-    &["missing", "invalid", "expired", "audience", "scope", "foreign_session", "foreign_state"],
+    &[
+        "missing",
+        "invalid",
+        "expired",
+        "audience",
+        "scope",
+        "unavailable",
+        "foreign_session",
+        "foreign_state",
+    ],
 );
 
 pub(super) const ALL: &[&MetricSpec] = &[
