@@ -95,25 +95,40 @@ async fn a_session_that_is_not_there_is_404_with_always_the_same_body() {
     assert_eq!(service.connections().await.len(), 1);
 }
 
-/// With a stolen session id anybody with a key of his own could speak for somebody else.
+/// With a stolen session id, or an event id, anybody with a key of his own could speak for somebody else, and read what is his.
 #[tokio::test]
 async fn with_keys_a_session_belongs_to_whoever_opened_it() {
     let service = Service::start(&(keys() + &backend("a", &[], ""))).await;
-    let alice = Client::open_with(&service, "a", "alice-key", json!({})).await;
-    let bob = Client::open_with(&service, "a", "bob-key", json!({})).await;
-    assert_eq!(alice.text("counter", json!({})).await, "1");
+    for (path, prefix) in [("a", ""), ("", "a__")] {
+        let alice = Client::open_with(&service, path, "alice-key", json!({})).await;
+        let bob = Client::open_with(&service, path, "bob-key", json!({})).await;
+        let counter = format!("{prefix}counter");
+        assert_eq!(alice.text(&counter, json!({})).await, "1");
+        let mut stream = alice.stream().await;
+        alice.call(&format!("{prefix}change_tools"), json!({})).await;
+        assert!(stream.message().await.is_some());
+        let event = stream.last_event_id.clone().unwrap();
 
-    let unknown = bob.ask(ping()).header("mcp-session-id", "unknown").send(&service.main).await;
-    let expected = without_date(unknown).await;
-    for ask in every_way_to_use_a_session("/mcp/a", &alice.session) {
-        let reply = ask.header("authorization", "Bearer bob-key").send(&service.main).await;
-        assert_eq!(reply.status, 404);
-        assert_eq!(without_date(reply).await, expected);
+        let unknown = bob.ask(ping()).header("mcp-session-id", "unknown").send(&service.main).await;
+        let expected = without_date(unknown).await;
+        let mut asks = every_way_to_use_a_session(&alice.path, &alice.session);
+        let resumed = asks[3].clone().header("last-event-id", &event);
+        asks.push(resumed);
+        for ask in asks {
+            let before = foreign(&service).await;
+            let reply = ask.header("authorization", "Bearer bob-key").send(&service.main).await;
+            assert_eq!(reply.status, 404);
+            assert_eq!(without_date(reply).await, expected);
+            assert_eq!(foreign(&service).await, before + 1.0);
+        }
+        assert_eq!(alice.text(&counter, json!({})).await, "2");
+        assert_eq!(bob.text(&counter, json!({})).await, "1");
+        assert_eq!(alice.delete().await, 204);
     }
-    assert_eq!(alice.text("counter", json!({})).await, "2");
-    assert_eq!(bob.text("counter", json!({})).await, "1");
-    let foreign = service.metric(r#"mcpvisor_auth_failures_total{reason="foreign_session"}"#).await;
-    assert!(foreign >= 3.0, "{foreign}");
+}
+
+async fn foreign(service: &Service) -> f64 {
+    service.metric(r#"mcpvisor_auth_failures_total{reason="foreign_session"}"#).await
 }
 
 /// The service would be open to everybody, or its clients would not know what they lack.

@@ -120,6 +120,7 @@ async fn a_stream_belongs_to_its_principal_and_its_backend() {
     assert_eq!(service.get("/sse/b").await.status, 401);
     let client = Old::connect(&service, "b", a).await;
     let initialize = Client::initialize("2024-11-05", json!({})).to_string();
+    let mut refusals = Vec::new();
     for (place, key, status) in [
         (client.place.clone(), "", 401),
         (client.place.clone(), b, 404),
@@ -133,8 +134,15 @@ async fn a_stream_belongs_to_its_principal_and_its_backend() {
             .header("content-type", "application/json")
             .body(initialize.clone())
             .header("authorization", &bearer);
-        assert_eq!(ask.send(&service.main).await.status, status, "{place} {key}");
+        let reply = ask.send(&service.main).await;
+        assert_eq!(reply.status, status, "{place} {key}");
+        if status == 404 {
+            refusals.push(reply.text().await);
+        }
     }
+    refusals.dedup();
+    assert_eq!(refusals.len(), 1, "nobody is told whether it is another's or nobody's: {refusals:?}");
+    assert_eq!(service.metric(r#"mcpvisor_auth_failures_total{reason="foreign_session"}"#).await, 1.0);
     let evil = Ask::new("GET", "/sse/b").header("origin", "http://evil.example").send(&service.main).await;
     assert_eq!(evil.status, 403);
     assert_eq!(Ask::new("POST", "/sse/b").send(&service.main).await.status, 405);
