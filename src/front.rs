@@ -10,6 +10,7 @@ mod admission;
 mod batch;
 mod body;
 mod busy_poll;
+mod caller;
 mod era;
 mod events;
 mod exchange;
@@ -51,6 +52,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::listen::Listening;
 use crate::telemetry::limits;
+use admission::Admission;
 use busy_poll::BusyPoll;
 pub(crate) use measure::count_auth_failure;
 pub(crate) use modern::meta::names_a_version;
@@ -71,6 +73,7 @@ pub struct Front {
     /// As configured now.
     rules: ArcSwap<Rules>,
     sessions: Sessions,
+    admission: Admission,
     /// Clients of the older HTTP+SSE.
     channels: Arc<Channels>,
     /// For what goes on after its request.
@@ -98,6 +101,7 @@ impl Front {
             me: me.clone(),
             rules: ArcSwap::from_pointee(Rules::new(config)),
             sessions: Sessions::start(table, config.session.ttl),
+            admission: Admission::new(config),
             state: AtomicU8::new(OPEN),
             busy_poll: BusyPoll::start(config.gateway.busy_poll),
             reloaded: watch::Sender::new(()),

@@ -1,5 +1,6 @@
 //! Every way in which a request can be refused or fail at mcpvisor, as a client sees it.
 
+mod overload;
 mod wire;
 
 use std::fmt;
@@ -10,6 +11,8 @@ use thiserror::Error;
 
 use crate::credentials::Challenge;
 use crate::fault::Fault;
+
+pub use overload::Overload;
 
 /// Why a key takes no requests now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,25 +25,6 @@ pub enum Unavailable {
     Breaker,
     /// An operator stopped the backend.
     StoppedByOperator,
-}
-
-/// Which bound was reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Overload {
-    /// `limits.max_in_flight_total`
-    InFlight,
-    /// `limits.max_queued`
-    Queue,
-    /// `limits.max_concurrent_launches`, until the deadline
-    Tickets,
-    /// `limits.max_connections`
-    Connections,
-    /// `limits.max_sessions`
-    Sessions,
-    /// A request rate.
-    Rate,
-    /// Large answers that the session has not fetched.
-    Unfetched,
 }
 
 /// Why a session ended; its requests answer 404 from then on.
@@ -98,12 +82,14 @@ pub enum Refusal {
         max: bool,
     },
     /// A bound was reached.
-    #[error("overloaded: {}", overload_text(*.what))]
+    #[error("overloaded: {}", .what.text(*.most))]
     Overloaded {
         /// The backend.
         backend: Arc<str>,
         /// Which bound.
         what: Overload,
+        /// Its value; `None` where it is not ours.
+        most: Option<u64>,
         /// When it may be worth trying again.
         retry_after: Duration,
     },
@@ -213,15 +199,7 @@ impl Refusal {
             },
             Self::Timeout { max: true, .. } => "request_max",
             Self::Timeout { max: false, .. } => "request",
-            Self::Overloaded { what, .. } => match what {
-                Overload::InFlight => "in_flight",
-                Overload::Queue => "queue",
-                Overload::Tickets => "tickets",
-                Overload::Connections => "connections",
-                Overload::Sessions => "sessions",
-                Overload::Rate => "rate",
-                Overload::Unfetched => "unfetched",
-            },
+            Self::Overloaded { what, .. } => what.reason(),
             Self::ShuttingDown { close: true, .. } => "close",
             Self::ShuttingDown { close: false, .. } => "drain",
             Self::SessionEnded { cause, .. } => cause.as_str(),
@@ -280,24 +258,6 @@ fn unavailable_text(reason: Unavailable, cause: Option<&str>) -> String {
         Unavailable::StoppedByOperator => "stopped by an operator",
     };
     cause.map_or_else(|| text.to_owned(), |cause| format!("{text} (last: {cause})"))
-}
-
-fn overload_text(what: Overload) -> &'static str {
-    match what {
-        Overload::InFlight => {
-            "too many requests in flight on a shared connection (limits.max_in_flight_total)"
-        }
-        Overload::Queue => "too many requests of this session are waiting (limits.max_queued)",
-        Overload::Tickets => {
-            "too many launches at once, none could start in time (limits.max_concurrent_launches)"
-        }
-        Overload::Connections => "too many connections (limits.max_connections)",
-        Overload::Sessions => "too many sessions (limits.max_sessions)",
-        Overload::Rate => "too many requests in this time",
-        Overload::Unfetched => {
-            "this session has not fetched the answers it has (4 x limits.max_message_bytes)"
-        }
-    }
 }
 
 #[cfg(test)]

@@ -66,6 +66,13 @@ impl ConnectionKey {
         &*self.session_id == SHARED || self.session_id.starts_with(PRINCIPAL) || self.is_sessionless()
     }
 
+    /// Whether those who share it may be of different principals.
+    pub(crate) fn is_everybodys(&self) -> bool {
+        let who = [MODERN, BRIDGED].iter().find_map(|prefix| self.session_id.strip_prefix(prefix));
+        let who = who.unwrap_or(&self.session_id);
+        who == SHARED || who.strip_prefix(SHARED).is_some_and(|rest| rest.starts_with(':'))
+    }
+
     /// Whether it was made by [`ConnectionKey::sessionless`].
     pub(crate) fn is_sessionless(&self) -> bool {
         self.session_id.starts_with(MODERN) || self.session_id.starts_with(BRIDGED)
@@ -103,6 +110,16 @@ mod tests {
     fn a_key_reads_backend_slash_session() {
         assert_eq!(ConnectionKey::new("memory", "s1").to_string(), "memory/s1");
         assert_eq!(ConnectionKey::shared("memory").to_string(), "memory/shared");
+    }
+
+    /// One principal would be charged with what all use.
+    #[test]
+    fn what_everybody_shares_is_nobodys_own() {
+        let guest = |who: &str| ConnectionKey::sessionless("b", Era::Legacy, who);
+        assert!(ConnectionKey::shared("b").is_everybodys());
+        assert!(guest("shared").is_everybodys() && guest("shared:0f").is_everybodys());
+        assert!(!guest("principal:0f").is_everybodys() && !guest("header:1:2").is_everybodys());
+        assert!(!ConnectionKey::new("b", "shared1").is_everybodys());
     }
 
     #[test]

@@ -23,6 +23,7 @@ mod message;
 mod operator;
 mod receipt;
 mod reload;
+mod shares;
 mod spares;
 mod standing;
 

@@ -15,12 +15,13 @@ use crate::key_path::KeyPath;
 use crate::layer::insert;
 
 /// Sections of mcpvisor that somebody may have put into such a file.
-const OWN_SECTIONS: [&str; 10] = [
+const OWN_SECTIONS: [&str; 11] = [
     "pool",
     "session",
     "backoff",
     "timeouts",
     "limits",
+    "principal_limits",
     "http",
     "auth",
     "groups",

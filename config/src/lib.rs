@@ -65,7 +65,7 @@ pub use backend::{
     Backend, ClientProfile, Idle, Isolation, Liveness, NameFilter, OnRestart, Protocol, Retry, ToolFilter,
     Transport, UpstreamKind,
 };
-pub use bounds::Http;
+pub use bounds::{Http, PrincipalLimits, Rate};
 pub use container::Container;
 pub use diff::{Change, Changed, Difference};
 pub use error::{ConfigErrors, Note, NoteKind, Problem};

@@ -45,6 +45,7 @@ impl Resolve<'_> {
             backoff: sections::backoff(&top.table("backoff")),
             timeouts: sections::timeouts(&top.table("timeouts")),
             limits: sections::limits(&top.table("limits")),
+            principal_limits: sections::principal_limits(&top.table("principal_limits")),
             http: sections::http(&top.table("http")),
             auth: auth::auth(&top.table("auth"), &gateway.public_url, self.request),
             telemetry: sections::telemetry(&top.table("telemetry")),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{AccessRule, Backend, Http, Secrets, Tokens};
+use crate::{AccessRule, Backend, Http, PrincipalLimits, Rate, Secrets, Tokens};
 
 /// Everything the service runs on, complete and checked.
 #[derive(Clone)]
@@ -22,6 +22,8 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// `[limits]`
     pub limits: Limits,
+    /// `[principal_limits]`
+    pub principal_limits: PrincipalLimits,
     /// `[http]`
     pub http: Http,
     /// `[auth]`
@@ -150,6 +152,8 @@ pub struct Limits {
     pub replay_events: usize,
     /// Bytes kept per stream for resuming.
     pub replay_bytes: usize,
+    /// How fast the requests of one principal to a backend may come.
+    pub rate: Rate,
 }
 
 /// `[auth]`

@@ -23,6 +23,7 @@ pub fn to_toml_redacted(config: &Config) -> String {
     section("backoff", sections::backoff(&config.backoff));
     section("timeouts", sections::timeouts(&config.timeouts));
     section("limits", sections::limits(&config.limits));
+    section("principal_limits", sections::principal_limits(&config.principal_limits));
     section("http", sections::http(&config.http));
     section("auth", sections::auth(config));
     section("telemetry", sections::telemetry(config));

@@ -1,119 +1,143 @@
-//! Whether whoever asks is let in, and to this: its credentials, and what its token is for.
+//! How much may be at once, of all clients and of each principal, and how fast requests may come (`[http]`, `[principal_limits]`).
+//!
+//! Where nothing is bounded a request costs one look at a flag. What is counted is counted for as long as a [`Held`] lives; a
+//! bound that is set by a reload counts what begins from then on.
 
+mod bucket;
+mod shares;
+mod tally;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use arc_swap::ArcSwap;
+use mcpvisor_actors::{Overload, Refusal};
+use mcpvisor_config::{Config, Http, PrincipalLimits};
 
-use super::Front;
-use super::measure::count_auth_failure;
-use super::rejection::{INTERNAL_ERROR, INVALID_REQUEST, Rejection};
-use super::resource_metadata::{Fault, challenge};
-use super::rules::Rules;
-use super::target::Target;
-use crate::auth::{AuthFailure, Caller};
+use super::face::Face;
+pub(crate) use bucket::Rates;
+use shares::{Share, Shares};
+pub(crate) use tally::{Held, Tally};
 
-/// When to come back while the issuer's keys are not known.
-const COME_BACK: Duration = Duration::from_secs(5);
+/// Before one who has too much going on should ask again.
+const REQUESTS_RETRY: Duration = Duration::from_secs(1);
+/// The same for sessions and streams, which last longer; some end all the time.
+pub(crate) const SESSIONS_RETRY: Duration = Duration::from_secs(10);
 
-impl Front {
-    /// Who asks, whether that is to be counted or not. Waits only if the issuer of a token may have a new key, and for that once.
-    pub(super) async fn recognise(&self, headers: &HeaderMap) -> Result<Caller, AuthFailure> {
-        let authorization = headers.get(header::AUTHORIZATION);
-        let issuer = {
-            let rules = self.rules.load();
-            match (rules.auth.caller(authorization), rules.auth.issuer()) {
-                (Err(AuthFailure::UnknownKey), Some(issuer)) => issuer.clone(),
-                (known, _) => return known,
-            }
-        };
-        // Somebody else may have had that done meanwhile.
-        Box::pin(issuer.look_again()).await;
-        match self.rules.load().auth.caller(authorization) {
-            Err(AuthFailure::UnknownKey) => {}
-            known => return known,
+/// See the module.
+pub(crate) struct Admission {
+    bounds: ArcSwap<Bounds>,
+    /// Whether any bound concerns single requests.
+    minds_requests: AtomicBool,
+    requests: Tally,
+    streams: Tally,
+    shares: Shares<Share>,
+}
+
+struct Bounds {
+    http: Http,
+    principal: PrincipalLimits,
+}
+
+/// A bound that is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Full {
+    pub(crate) what: Overload,
+    pub(crate) most: u64,
+    pub(crate) retry_after: Duration,
+}
+
+impl Admission {
+    pub(crate) fn new(config: &Config) -> Self {
+        let bounds = Bounds::of(config);
+        Self {
+            minds_requests: bounds.mind_requests().into(),
+            bounds: ArcSwap::from_pointee(bounds),
+            requests: Tally::default(),
+            streams: Tally::default(),
+            shares: Shares::default(),
         }
-        Err(if issuer.has_keys() { AuthFailure::Invalid } else { AuthFailure::Unavailable })
     }
 
-    /// Who asks for this; a refusal is counted.
-    pub(super) async fn caller(&self, headers: &HeaderMap, target: Target<'_>) -> Result<Caller, Rejection> {
-        self.recognise(headers).await.map_err(|failure| self.rules.load().refuse(failure, target, None))
+    /// From now on `config` holds.
+    pub(crate) fn configure(&self, config: &Config) {
+        let bounds = Bounds::of(config);
+        self.minds_requests.store(bounds.mind_requests(), Relaxed);
+        self.bounds.store(Arc::new(bounds));
+    }
+
+    /// Lets a request in, which counts until what is returned is dropped; `None`: nothing counts it.
+    pub(crate) fn request(&self, principal: &str) -> Result<Option<Held>, Full> {
+        if !self.minds_requests.load(Relaxed) {
+            return Ok(None);
+        }
+        let bounds = self.bounds.load();
+        let (own, all) = (&bounds.principal, &bounds.http);
+        let full = |what| move |most| Full::of(what, most, REQUESTS_RETRY);
+        let mut held = Held::default();
+        if own.max_requests > 0 || own.rate.is_on() {
+            let share = self.shares.of(principal);
+            held.add(share.requests.take(own.max_requests).map_err(full(Overload::PrincipalRequests))?);
+            // Last: who is refused for something else has not used up his rate.
+            held.add(self.requests.take(all.max_requests).map_err(full(Overload::Requests))?);
+            share.bucket.check(own.rate, Overload::PrincipalRate)?;
+        } else {
+            held.add(self.requests.take(all.max_requests).map_err(full(Overload::Requests))?);
+        }
+        Ok(Some(held))
+    }
+
+    /// Lets a stream be opened that belongs to no request.
+    pub(crate) fn stream(&self, principal: &str) -> Result<Held, Full> {
+        let bounds = self.bounds.load();
+        let full = |what| move |most| Full::of(what, most, SESSIONS_RETRY);
+        let mut held = Held::default();
+        if bounds.principal.max_streams > 0 {
+            let share = self.shares.of(principal);
+            let own = share.streams.take(bounds.principal.max_streams);
+            held.add(own.map_err(full(Overload::PrincipalStreams))?);
+        }
+        held.add(self.streams.take(bounds.http.max_streams).map_err(full(Overload::Streams))?);
+        Ok(held)
+    }
+
+    /// Lets a principal, and a backend, have one session more. All sessions together are the table's to count.
+    pub(crate) fn session(&self, principal: &str, face: &Face) -> Result<Held, Full> {
+        let most = self.bounds.load().principal.max_sessions;
+        let full = |what| move |most| Full::of(what, most, SESSIONS_RETRY);
+        let mut held = Held::default();
+        if most > 0 {
+            let own = self.shares.of(principal).sessions.take(most);
+            held.add(own.map_err(full(Overload::PrincipalSessions))?);
+        }
+        let of_backend = face.sessions_counted.take(face.settings().max_sessions);
+        held.add(of_backend.map_err(full(Overload::BackendSessions))?);
+        Ok(held)
     }
 }
 
-impl Rules {
-    /// Whether the caller's token, if that is what it has shown, is for this.
-    ///
-    /// # Errors
-    /// It is for something else, or for less. This is counted.
-    pub(super) fn check_token(&self, caller: &Caller, target: Target<'_>) -> Result<(), Rejection> {
-        match self.token_lacks(caller, target) {
-            None => Ok(()),
-            Some(failure) => Err(self.refuse(failure, target, Some(&caller.principal))),
-        }
+impl Bounds {
+    fn of(config: &Config) -> Self {
+        Self { http: config.http, principal: config.principal_limits }
     }
 
-    /// Whether that is so, and nobody has to be told.
-    pub(super) fn admits(&self, caller: &Caller, target: Target<'_>) -> bool {
-        self.token_lacks(caller, target).is_none()
-    }
-
-    fn token_lacks(&self, caller: &Caller, target: Target<'_>) -> Option<AuthFailure> {
-        let (token, issuer) = (caller.token()?, self.auth.issuer()?);
-        let wanted = target.resource();
-        if !token.is_for(issuer.tokens(), |path| wanted != Target::Nothing && Target::of(path) == wanted) {
-            return Some(AuthFailure::Audience);
-        }
-        let lacks = |scope: &&str| !token.has(scope);
-        let scopes = self.scopes(target, Some(&caller.principal));
-        scopes.iter().any(lacks).then_some(AuthFailure::Scope)
-    }
-
-    /// The answer to whoever is not let in. What it would take is told as far as the principal, if there is one, may know of it.
-    fn refuse(&self, failure: AuthFailure, target: Target<'_>, principal: Option<&str>) -> Rejection {
-        count_auth_failure(failure.as_str());
-        let what = match failure {
-            AuthFailure::Missing => "credentials are missing",
-            AuthFailure::Invalid | AuthFailure::UnknownKey => "the credentials are not valid",
-            AuthFailure::Expired => "the token has expired",
-            AuthFailure::Audience => "the token is for another resource",
-            AuthFailure::Scope => "the token lacks a scope",
-            AuthFailure::Unavailable => "the issuer's keys are not known yet",
-        };
-        let scopes = self.scopes(target, principal);
-        let text = match (self.auth.issuer(), failure) {
-            (Some(_), AuthFailure::Scope) => format!("{what}: it takes {}", scopes.join(" ")),
-            (Some(_), AuthFailure::Unavailable) => what.to_owned(),
-            (Some(issuer), _) if self.auth.has_keys() => {
-                let issuer = &issuer.tokens().issuer;
-                format!("{what}: send Authorization: Bearer with a token of {issuer} or a key of auth.keys")
-            }
-            (Some(issuer), _) => {
-                format!("{what}: send Authorization: Bearer with a token of {}", issuer.tokens().issuer)
-            }
-            (None, _) => format!("{what}: send Authorization: Bearer KEY with a key of auth.keys"),
-        };
-        let status = match failure {
-            AuthFailure::Scope => StatusCode::FORBIDDEN,
-            AuthFailure::Unavailable => {
-                let rejection = Rejection::new(StatusCode::SERVICE_UNAVAILABLE, INTERNAL_ERROR, &text);
-                return rejection.retry_after(COME_BACK);
-            }
-            _ => StatusCode::UNAUTHORIZED,
-        };
-        let fault = match failure {
-            AuthFailure::Missing => Fault::None,
-            AuthFailure::Scope => Fault::InsufficientScope,
-            _ => Fault::InvalidToken(what),
-        };
-        let by_key = match fault {
-            Fault::None => r#"Bearer realm="mcpvisor""#,
-            _ => r#"Bearer realm="mcpvisor", error="invalid_token""#,
-        };
-        let path = target.resource().to_string();
-        let by_token =
-            self.auth.issuer().and_then(|issuer| challenge(issuer.tokens(), &path, &scopes, fault));
-        let challenge = by_token.unwrap_or_else(|| HeaderValue::from_static(by_key));
-        Rejection::new(status, INVALID_REQUEST, &text).with(header::WWW_AUTHENTICATE, challenge)
+    fn mind_requests(&self) -> bool {
+        self.http.max_requests > 0 || self.principal.max_requests > 0 || self.principal.rate.is_on()
     }
 }
+
+impl Full {
+    pub(crate) fn of(what: Overload, most: usize, retry_after: Duration) -> Self {
+        Self { what, most: most as u64, retry_after }
+    }
+
+    /// The same as an answer.
+    pub(crate) fn refusal(self, face: &Face) -> Refusal {
+        let Self { what, most, retry_after } = self;
+        Refusal::Overloaded { backend: face.name.clone(), what, most: Some(most), retry_after }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -27,6 +27,12 @@ pub(crate) async fn batch(inbound: Inbound<'_>, bytes: &Bytes) -> Result<HttpRes
     if !requests.is_empty() {
         inbound.check_draining(None)?;
     }
+    // All of them, or none.
+    let admit = |message: Envelope| {
+        let held = inbound.admit(message.id())?;
+        Ok((inbound.in_its_name(message), held))
+    };
+    let requests: Vec<_> = requests.into_iter().map(admit).collect::<Result<_, Rejection>>()?;
     // In the order they came, as far as order means anything: what is no request may belong to one.
     for message in others.into_iter().map(|message| inbound.in_its_name(message)) {
         if message.is_answer() {
@@ -38,7 +44,6 @@ pub(crate) async fn batch(inbound: Inbound<'_>, bytes: &Bytes) -> Result<HttpRes
     if requests.is_empty() {
         return Ok(body::empty(StatusCode::ACCEPTED));
     }
-    let requests = requests.into_iter().map(|message| inbound.in_its_name(message)).collect();
     Ok(exchange::several(&session, requests).await)
 }
 

@@ -14,6 +14,7 @@ use mcpvisor_actors::{Exchange, Refusal};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::admission::Held;
 use super::body::{self, FrontBody, HttpResponse};
 use super::events::{ReplyBody, Source};
 use super::measure::Operation;
@@ -22,14 +23,15 @@ use super::session::{Session, SessionMsg, Way};
 use super::unfetched;
 use crate::telemetry::traces::RequestTrace;
 
-/// Sends one request to the backend and answers with what it says. `as_stream`: the client would rather
-/// have a stream, which it can resume.
+/// Sends one request to the backend and answers with what it says; `held` until then. `as_stream`: the client would
+/// rather have a stream, which it can resume.
 pub(crate) async fn one(
     session: &Arc<Session>,
     message: Envelope,
+    held: Option<Held>,
     as_stream: bool,
 ) -> Result<HttpResponse, Rejection> {
-    let mut source = send(session, message);
+    let mut source = send(session, message).holding(held);
     let held = held_requests(session).await;
     if held.is_empty() && !as_stream {
         let first = poll_fn(|cx| source.poll_first(cx));
@@ -48,8 +50,9 @@ pub(crate) async fn one(
 }
 
 /// Several at once: their answers in one array, or one stream if any of them needs one.
-pub(crate) async fn several(session: &Arc<Session>, messages: Vec<Envelope>) -> HttpResponse {
-    let mut sources: Vec<Source> = messages.into_iter().map(|message| send(session, message)).collect();
+pub(crate) async fn several(session: &Arc<Session>, messages: Vec<(Envelope, Option<Held>)>) -> HttpResponse {
+    let send = |(message, held)| send(session, message).holding(held);
+    let mut sources: Vec<Source> = messages.into_iter().map(send).collect();
     let held = held_requests(session).await;
     if held.is_empty() {
         let first = poll_fn(|cx| {

@@ -7,15 +7,16 @@ use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use mcpvisor_actors::metrics::{Counters, Gauges, histogram_of};
-use mcpvisor_config::{Backend, Config, Http, Limits, Timeouts, Transport};
+use mcpvisor_config::{Backend, Config, Http, Limits, Rate, Timeouts, Transport};
 use metrics::{Counter, Gauge, Histogram};
 use serde_json::Value;
 
+use super::admission::{Full, Rates, Tally};
 use super::session::Bounds;
 use crate::telemetry::catalogue::{REQUEST_ERRORS, SERVER_SESSION, SESSIONS, STREAM_OVERFLOWS, STREAMS_OPEN};
 
 /// Large answers, each as long as may be, that a session may leave unfetched.
-const UNFETCHED: usize = 4;
+pub(crate) const UNFETCHED: usize = 4;
 
 /// One backend that is served.
 pub(crate) struct Face {
@@ -34,6 +35,9 @@ pub(crate) struct Face {
     pub(crate) said: ArcSwapOption<Value>,
     /// Milliseconds that one of its lists has taken, where that was too long.
     slowest: AtomicU64,
+    rates: Rates,
+    /// Its sessions, where these are bounded.
+    pub(crate) sessions_counted: Tally,
 }
 
 /// What is configured of it.
@@ -42,6 +46,10 @@ pub(crate) struct FaceSettings {
     pub(crate) max_body_bytes: usize,
     /// How long a body may take as a whole.
     pub(crate) body_timeout: Duration,
+    /// How fast the requests of one principal may come; off for several backends as one, each of which has its own.
+    pub(crate) rate: Rate,
+    /// Where it has fewer than all together may have; 0 = no bound of its own.
+    pub(crate) max_sessions: usize,
     /// `network.transport` towards the backend.
     pub(crate) transport: &'static str,
     /// Whether it, or one of several, is to see what clients have in `Authorization`.
@@ -77,12 +85,15 @@ impl Face {
             errors: Counters::new(&REQUEST_ERRORS, Some(&name)),
             said: ArcSwapOption::empty(),
             slowest: AtomicU64::new(0),
+            rates: Rates::new(settings.rate),
+            sessions_counted: Tally::default(),
             name,
         }
     }
 
     /// They are others from now on.
     pub(crate) fn set(&self, settings: FaceSettings) {
+        self.rates.configure(settings.rate);
         self.settings.store(Arc::new(settings));
     }
 
@@ -97,6 +108,11 @@ impl Face {
         self.slowest.fetch_max(u64::try_from(took.as_millis()).unwrap_or(u64::MAX / 4), Relaxed);
     }
 
+    /// Takes note of one request of this principal, if that is not one too many.
+    pub(crate) fn check_rate(&self, principal: &str) -> Result<(), Full> {
+        self.rates.check(principal)
+    }
+
     /// As they are now.
     pub(crate) fn settings(&self) -> FaceSettings {
         **self.settings.load()
@@ -107,16 +123,20 @@ impl FaceSettings {
     /// Of several backends as one: what holds where none says otherwise.
     pub(crate) fn general(config: &Config) -> Self {
         let sees_credentials = config.backends.values().any(sees_credentials);
-        Self { sees_credentials, ..Self::with(&config.limits, &config.timeouts, &config.http, "pipe") }
+        let all = Self::with(&config.limits, &config.timeouts, &config.http, "pipe");
+        Self { sees_credentials, rate: Rate::default(), ..all }
     }
 
-    fn of(backend: &Backend, http: &Http) -> Self {
+    fn of(backend: &Backend, config: &Config) -> Self {
         let transport = match backend.transport {
             Transport::Http { .. } => "tcp",
             Transport::Stdio { .. } => "pipe",
         };
         let sees_credentials = sees_credentials(backend);
-        Self { sees_credentials, ..Self::with(&backend.limits, &backend.timeouts, http, transport) }
+        let own = backend.limits.max_sessions;
+        let max_sessions = if own < config.limits.max_sessions { own } else { 0 };
+        let all = Self::with(&backend.limits, &backend.timeouts, &config.http, transport);
+        Self { sees_credentials, max_sessions, ..all }
     }
 
     fn with(limits: &Limits, timeouts: &Timeouts, http: &Http, transport: &'static str) -> Self {
@@ -125,6 +145,8 @@ impl FaceSettings {
             sees_credentials: false,
             max_body_bytes: limits.max_body_bytes,
             body_timeout: http.body_timeout,
+            rate: limits.rate,
+            max_sessions: 0,
             max_unfetched: limits.max_message_bytes.saturating_mul(UNFETCHED),
             keep_alive: timeouts.sse_keepalive.max(Duration::from_millis(10)),
             replay_bounds: Bounds { events: limits.replay_events, bytes: limits.replay_bytes },
@@ -149,7 +171,7 @@ impl Faces {
         let mut served = HashMap::new();
         for backend in config.backends.values().filter(|backend| !backend.disabled) {
             let face = gone.remove(&backend.name);
-            let settings = FaceSettings::of(backend, &config.http);
+            let settings = FaceSettings::of(backend, config);
             let face = face.unwrap_or_else(|| Arc::new(Face::new(&backend.name, settings)));
             face.said.store(None);
             face.set(settings);

@@ -34,8 +34,12 @@ pub(crate) async fn get(inbound: Inbound<'_>) -> Result<HttpResponse, Rejection>
     if from.is_none() {
         inbound.check_draining(None)?;
     }
+    let held = session.hold_stream(|| inbound.admit_stream(None))?;
     match open(&inbound, &session, from).await? {
-        Ok(feed) => Ok(body::event_stream(FrontBody::Feed(Box::new(feed.under(Lease::begin(&inbound)))))),
+        Ok(feed) => {
+            let feed = feed.under(Lease::begin(&inbound)).holding(held);
+            Ok(body::event_stream(FrontBody::Feed(Box::new(feed))))
+        }
         Err(NotKept) => Err(not_ours()),
     }
 }

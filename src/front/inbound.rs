@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, StatusCode, header};
 use mcpvisor_actors::message::Envelope;
-use mcpvisor_actors::{Credentials, Refusal};
+use mcpvisor_actors::{Credentials, Overload, Refusal};
 
 use super::Front;
+use super::admission::{Full, Held};
 use super::face::Face;
 use super::measure::{FOREIGN_SESSION, count_auth_failure, count_refusal};
 use super::rejection::Rejection;
@@ -89,6 +90,36 @@ impl Inbound<'_> {
         Err(rejection.retry_after(self.front.launcher.config().gateway.drain_timeout))
     }
 
+    /// Lets a request in, for as long as what is returned is held; `None`: nothing counts it.
+    pub(crate) fn admit(&self, id: Option<&[u8]>) -> Result<Option<Held>, Rejection> {
+        let held =
+            self.front.admission.request(&self.caller.principal).map_err(|full| self.full(id, full))?;
+        self.check_rate(id)?;
+        Ok(held)
+    }
+
+    /// Whether the principal may ask the backend once more in this time. Several as one have each their own rate.
+    pub(crate) fn check_rate(&self, id: Option<&[u8]>) -> Result<(), Rejection> {
+        self.face.check_rate(&self.caller.principal).map_err(|full| self.full(id, full))
+    }
+
+    /// Lets a stream be opened that belongs to no request, for as long as what is returned is held.
+    pub(crate) fn admit_stream(&self, id: Option<&[u8]>) -> Result<Held, Rejection> {
+        self.front.admission.stream(&self.caller.principal).map_err(|full| self.full(id, full))
+    }
+
+    /// Lets the principal, and the backend, have one session more.
+    pub(crate) fn admit_session(&self, id: Option<&[u8]>) -> Result<Held, Rejection> {
+        self.front.admission.session(&self.caller.principal, &self.face).map_err(|full| self.full(id, full))
+    }
+
+    /// A bound is reached: which, its value, and when to come again.
+    pub(crate) fn full(&self, id: Option<&[u8]>, full: Full) -> Rejection {
+        let refusal = full.refusal(&self.face);
+        count_refusal(&self.face, &refusal);
+        Rejection::refused(id, status(full.what), &refusal).retry_after(full.retry_after)
+    }
+
     fn check_version(&self, session: &Session, id: Option<&[u8]>) -> Result<(), Rejection> {
         let Some(version) = unknown_version(self.headers, session.version_name()) else { return Ok(()) };
         let version = String::from_utf8_lossy(version);
@@ -97,5 +128,13 @@ impl Inbound<'_> {
             session.version_name()
         );
         Err(Rejection::invalid(id, &text))
+    }
+}
+
+/// Of a refusal before there is a session: whether the client asks too much, or all together.
+pub(crate) fn status(what: Overload) -> StatusCode {
+    match what.is_the_clients() {
+        true => StatusCode::TOO_MANY_REQUESTS,
+        false => StatusCode::SERVICE_UNAVAILABLE,
     }
 }

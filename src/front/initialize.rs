@@ -1,24 +1,21 @@
 //! `initialize`: the beginning of a session.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 use mcpvisor_actors::message::Envelope;
 use mcpvisor_actors::{EndCause, Overload, Refusal, SessionRecord};
 
+use super::admission::{Full, Held, SESSIONS_RETRY};
 use super::body::{self, HttpResponse};
-use super::inbound::{Inbound, SESSION_HEADER};
-use super::measure::{Operation, count_refusal};
+use super::inbound::{self, Inbound, SESSION_HEADER};
+use super::measure::Operation;
 use super::rejection::{INTERNAL_ERROR, Rejection};
 use super::session::{Mailbox, Room, Session, SessionMsg, Sessions, Sink, Way};
 use super::unified;
 use super::version::Version;
 use crate::telemetry::traces::RequestTrace;
-
-/// When it may be worth trying again where there are too many sessions: some end all the time.
-const SESSIONS_RETRY: Duration = Duration::from_secs(10);
 
 /// What became of an `initialize`.
 pub(crate) struct Opened {
@@ -71,6 +68,10 @@ pub(crate) async fn open(inbound: &Inbound<'_>, message: &Envelope) -> Result<Op
             if refusal.challenge().is_some() {
                 return Err(Rejection::refused(Some(&id), StatusCode::OK, &refusal));
             }
+            if let Refusal::Overloaded { what, retry_after, .. } = refusal {
+                let rejection = Rejection::refused(Some(&id), inbound::status(what), &refusal);
+                return Err(rejection.retry_after(retry_after));
+            }
             return Ok(Opened { answer: refusal.to_message(Some(&id)), session: None });
         }
     };
@@ -90,6 +91,7 @@ pub(crate) struct Opening<'a> {
     pub(crate) session: Arc<Session>,
     /// Given away once the session is accepted.
     room: Option<Room>,
+    counted: Option<Held>,
 }
 
 impl<'a> Opening<'a> {
@@ -100,14 +102,16 @@ impl<'a> Opening<'a> {
         way: impl FnOnce(&Arc<str>, &Arc<Mailbox>) -> Result<Way, Refusal>,
     ) -> Result<Self, Rejection> {
         let sessions = &inbound.front.sessions;
-        let room = sessions.table().room().ok_or_else(|| too_many(inbound, id))?;
+        let counted = Some(inbound.admit_session(id)?);
+        let full = || Full::of(Overload::Sessions, sessions.table().max(), SESSIONS_RETRY);
+        let room = sessions.table().room().ok_or_else(|| inbound.full(id, full()))?;
         let name: Arc<str> = random_id().ok_or_else(|| internal(id.unwrap_or(b"null")))?.into();
         let mailbox = Arc::new(Mailbox::default());
         let way = way(&name, &mailbox);
         let way = way.map_err(|refusal| Rejection::refused(id, StatusCode::NOT_FOUND, &refusal))?;
         let (principal, face) = (inbound.caller.principal.clone(), inbound.face.clone());
         let session = Arc::new(Session::new(name, principal, face, way, mailbox));
-        let opening = Self { sessions, session: session.clone(), room: Some(room) };
+        let opening = Self { sessions, session: session.clone(), room: Some(room), counted };
         if !sessions.spawn(session).await {
             return Err(internal(id.unwrap_or(b"null")));
         }
@@ -119,6 +123,7 @@ impl<'a> Opening<'a> {
         self.session.negotiate(version);
         self.session.touch();
         if let Some(room) = self.room.take() {
+            self.session.count(self.counted.take());
             self.sessions.table().insert(self.session.clone(), room);
         }
         // Its backend may have ended it again before there was anything in the table to take out.
@@ -147,13 +152,6 @@ pub(crate) fn random_id() -> Option<String> {
         let _ = write!(text, "{byte:02x}");
         text
     }))
-}
-
-fn too_many(inbound: &Inbound<'_>, id: Option<&[u8]>) -> Rejection {
-    let backend = inbound.face.name.clone();
-    let refusal = Refusal::Overloaded { backend, what: Overload::Sessions, retry_after: SESSIONS_RETRY };
-    count_refusal(&inbound.face, &refusal);
-    Rejection::refused(id, StatusCode::SERVICE_UNAVAILABLE, &refusal).retry_after(SESSIONS_RETRY)
 }
 
 pub(crate) fn internal(id: &[u8]) -> Rejection {

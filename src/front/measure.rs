@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use super::face::Face;
 use super::version::Version;
 use crate::telemetry::catalogue::{AUTH_FAILURES, HTTP_RESPONSES, SERVER_OPERATION};
+use crate::telemetry::limits;
 use crate::telemetry::traces::RequestTrace;
 
 /// Answers longer than this are not searched for an error: errors are short.
@@ -140,6 +141,9 @@ pub(crate) fn count_response(route: &'static str, status: StatusCode) {
 pub(crate) fn count_refusal(face: &Face, refusal: &Refusal) {
     if KINDS.contains(&refusal.kind()) {
         face.errors.add(&[refusal.kind()], 1);
+    }
+    if let Refusal::Overloaded { what, .. } = refusal {
+        limits::reached(what.setting());
     }
 }
 

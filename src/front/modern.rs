@@ -57,12 +57,17 @@ async fn request(inbound: &Inbound<'_>, message: Envelope) -> Result<HttpRespons
     let meta = Meta::of(&message);
     checks::check(inbound.headers, &message, &meta).map_err(|wrong| wrong.reject(Some(id)))?;
     inbound.check_draining(Some(id))?;
+    let mut held = inbound.admit(Some(id))?.unwrap_or_default();
+    if message.method() == Some("subscriptions/listen") {
+        // It lasts as long as its client likes.
+        held = inbound.admit_stream(Some(id))?;
+    }
     let as_stream = media::prefers_stream(inbound.headers);
     let talk = match &inbound.set {
         Some(set) => unified::begin(inbound, set, message, meta).await?,
         None => begin(inbound, message, meta).await?,
     };
-    Ok(talk::respond(&inbound.face, talk, as_stream).await)
+    Ok(talk::respond(&inbound.face, talk, held, as_stream).await)
 }
 
 /// To one backend.

@@ -53,11 +53,14 @@ async fn legacy(inbound: Inbound<'_>, message: Envelope) -> Result<HttpResponse,
     }
     let id = client_id(&message).map_err(|error| Rejection::invalid(None, &error.to_string()))?;
     inbound.check_draining(Some(id))?;
+    let held = inbound.admit(Some(id))?;
     if message.method() == Some("initialize") {
-        return Box::pin(initialize(inbound, message)).await;
+        let answered = Box::pin(initialize(inbound, message)).await;
+        drop(held);
+        return answered;
     }
     let session = inbound.session(Some(id))?;
-    exchange::one(&session, message, media::prefers_stream(inbound.headers)).await
+    exchange::one(&session, message, held, media::prefers_stream(inbound.headers)).await
 }
 
 /// Reads the body, once everything is right that can be seen without it. `answers`: the response is the answer.

@@ -18,6 +18,7 @@ impl Front {
         self.sessions.table().set_max(config.limits.max_sessions);
         self.sessions.set_ttl(config.session.ttl);
         self.busy_poll.configure(config.gateway.busy_poll);
+        self.admission.configure(config);
         let mut strangers = 0;
         for session in self.sessions.table().all() {
             let cause = match () {

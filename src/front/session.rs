@@ -2,6 +2,7 @@
 //! which owns its streams.
 
 mod actor;
+mod counted;
 mod outbox;
 mod replay;
 mod replies;
@@ -13,7 +14,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwapOption, ArcSwapWeak};
 use mcpvisor_actors::actor::ActorRef;
 use mcpvisor_actors::byte_channel;
 use mcpvisor_actors::message::Envelope;
@@ -25,6 +26,7 @@ pub(crate) use replay::{Bounds, Replay};
 pub(crate) use sessions::Sessions;
 pub(crate) use table::{Room, Table};
 
+use super::admission::Held;
 use super::face::Face;
 use super::unified::Hub;
 use super::version::Version;
@@ -51,6 +53,10 @@ pub(crate) struct Session {
     events: AtomicU64,
     /// Bytes of large answers that its clients have not taken yet.
     unfetched: AtomicUsize,
+    /// Counts the streams of it that belong to no request, while there are any.
+    streams_held: ArcSwapWeak<Held>,
+    /// Counts it among those of its principal and of its backend, where these are bounded, until it has ended.
+    counted: ArcSwapOption<Held>,
 }
 
 /// Where the requests of a session go.
@@ -91,6 +97,8 @@ impl Session {
             streams: AtomicU64::new(1),
             events: AtomicU64::new(1),
             unfetched: AtomicUsize::new(0),
+            streams_held: ArcSwapWeak::default(),
+            counted: ArcSwapOption::empty(),
         }
     }
 

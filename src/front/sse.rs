@@ -17,9 +17,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::StatusCode;
 use http_body::Body;
+use mcpvisor_actors::Overload;
 use mcpvisor_actors::message::{Envelope, Kind, client_id};
 use tokio::time::timeout;
 
+use super::admission::{Full, SESSIONS_RETRY};
 use super::body::{self as response, FrontBody, HttpResponse};
 use super::era::{self, Era};
 use super::events::Source;
@@ -48,13 +50,12 @@ pub(crate) async fn get(inbound: Inbound<'_>) -> Result<HttpResponse, Rejection>
     let text = "the stream could not be made; please report this";
     let internal = || Rejection::new(StatusCode::INTERNAL_SERVER_ERROR, INTERNAL_ERROR, text);
     let id = random_id().ok_or_else(internal)?;
+    let held = inbound.admit_stream(None)?;
     let max = inbound.front.launcher.config().limits.max_sessions;
     let channels = inbound.front.channels.clone();
     let opened = channels.open(id.into(), inbound.caller.principal.clone(), inbound.face.clone(), max);
     let Some((channel, receiver)) = opened else {
-        let text = "too many streams are open (limits.max_sessions)";
-        let full = Rejection::new(StatusCode::SERVICE_UNAVAILABLE, INTERNAL_ERROR, text);
-        return Err(full.retry_after(Duration::from_secs(10)));
+        return Err(inbound.full(None, Full::of(Overload::Sessions, max, SESSIONS_RETRY)));
     };
     let ending = inbound.front.ending.clone();
     let (waiting, lease) = (channel.clone(), Lease::of_session(&inbound));
@@ -74,7 +75,7 @@ pub(crate) async fn get(inbound: Inbound<'_>) -> Result<HttpResponse, Rejection>
             () = lease.over() => waiting.close(),
         }
     });
-    let body = SseBody::new(channel, receiver, channels, inbound.front.me.clone());
+    let body = SseBody::new(channel, receiver, channels, inbound.front.me.clone(), held);
     Ok(response::event_stream(FrontBody::Sse(Box::new(body))))
 }
 
@@ -125,6 +126,7 @@ where
 fn request(inbound: &Inbound<'_>, channel: &Arc<Channel>, message: Envelope) -> Result<(), Rejection> {
     let id = client_id(&message).map_err(|error| Rejection::invalid(None, &error.to_string()))?;
     inbound.check_draining(Some(id))?;
+    let held = inbound.admit(Some(id))?;
     if message.method() == Some("initialize") {
         if !channel.greet() {
             return Err(Rejection::invalid(
@@ -143,11 +145,12 @@ fn request(inbound: &Inbound<'_>, channel: &Arc<Channel>, message: Envelope) -> 
                 () = greeted(&inbound, &channel, &message) => {}
                 () = channel.over() => {}
             }
+            drop(held);
         });
         return Ok(());
     }
     let session = channel.session().ok_or_else(|| not_greeted(Some(id)))?;
-    tokio::spawn(answer(channel.clone(), session.clone(), exchange::send(session, message)));
+    tokio::spawn(answer(channel.clone(), session.clone(), exchange::send(session, message).holding(held)));
     Ok(())
 }
 

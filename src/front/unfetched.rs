@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use mcpvisor_actors::{Overload, Refusal};
 
+use super::face::UNFETCHED;
 use super::session::Session;
 
 /// What is not longer goes in one piece and is not counted.
@@ -57,6 +58,7 @@ pub(crate) fn refusal(session: &Session) -> Option<Refusal> {
     (session.unfetched().load(Relaxed) > face.settings().max_unfetched).then(|| Refusal::Overloaded {
         backend: face.name.clone(),
         what: Overload::Unfetched,
+        most: Some((face.settings().max_unfetched / UNFETCHED) as u64),
         retry_after: RETRY,
     })
 }

@@ -14,9 +14,30 @@ pub(crate) const HEADER_TIMEOUT: &str = "http.header_timeout";
 pub(crate) const BODY_TIMEOUT: &str = "http.body_timeout";
 pub(crate) const BODY: &str = "limits.max_body_bytes";
 
-/// Every limit that is counted.
-pub(crate) const ALL: &[&str] =
-    &[HTTP_CONNECTIONS, HTTP_CONNECTIONS_PER_PEER, HEADERS, HEADER_TIMEOUT, BODY_TIMEOUT, BODY];
+/// Every limit that is counted; those of [`Overload`](mcpvisor_actors::Overload) by their settings.
+pub(crate) const ALL: &[&str] = &[
+    HTTP_CONNECTIONS,
+    HTTP_CONNECTIONS_PER_PEER,
+    HEADERS,
+    HEADER_TIMEOUT,
+    BODY_TIMEOUT,
+    BODY,
+    "http.max_requests",
+    "http.max_streams",
+    "limits.max_queued",
+    "limits.max_concurrent_launches",
+    "limits.max_connections",
+    "limits.max_sessions",
+    "limits.max_message_bytes",
+    "limits.requests_per_second",
+    "principal_limits.max_sessions",
+    "principal_limits.max_connections",
+    "principal_limits.max_launches",
+    "principal_limits.max_requests",
+    "principal_limits.max_streams",
+    "principal_limits.requests_per_second",
+    "upstream",
+];
 
 /// A limit was reached once more; `setting` is one of [`ALL`].
 pub(crate) fn reached(setting: &'static str) {
@@ -31,4 +52,19 @@ pub(crate) fn register() {
 fn counters() -> &'static Counters {
     static COUNTERS: OnceLock<Counters> = OnceLock::new();
     COUNTERS.get_or_init(|| Counters::new(&LIMITS_REACHED, None))
+}
+
+#[cfg(test)]
+mod tests {
+    use mcpvisor_actors::Overload;
+
+    use super::*;
+
+    /// It would be counted nowhere.
+    #[test]
+    fn every_bound_that_is_refused_by_is_counted() {
+        for what in Overload::ALL {
+            assert!(ALL.contains(&what.setting()), "{}", what.setting());
+        }
+    }
 }

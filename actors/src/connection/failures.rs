@@ -63,7 +63,8 @@ impl ConnectionState {
             }
             RequestFailure::Busy { retry_after } => {
                 let backend = self.route.key().backend_id.clone();
-                flight.pending.refuse(Refusal::Overloaded { backend, what: Overload::Rate, retry_after });
+                let (what, most) = (Overload::Upstream, None);
+                flight.pending.refuse(Refusal::Overloaded { backend, what, most, retry_after });
             }
         }
         self.advance();

@@ -250,6 +250,7 @@ impl ConnectionState {
         Refusal::Overloaded {
             backend: self.route.key().backend_id.clone(),
             what: Overload::Queue,
+            most: Some(self.backend.limits.max_queued as u64),
             retry_after: std::time::Duration::from_secs(1),
         }
     }

@@ -18,6 +18,11 @@ impl Refusal {
         let mut data = Map::new();
         data.insert("backend".into(), json!(backend));
         data.insert("reason".into(), json!(self.reason()));
+        if let Self::Overloaded { what, most, .. } = self {
+            data.insert("scope".into(), json!(what.scope()));
+            data.insert("setting".into(), json!(what.setting()));
+            data.extend(most.map(|most| ("limit".into(), json!(most))));
+        }
         if let Some(wait) = self.retry_after() {
             data.insert("retry_after_ms".into(), json!(wait.as_micros().div_ceil(1000) as u64));
         }

@@ -19,13 +19,18 @@ pub(super) struct Entry {
     pub(super) route: Route,
     /// What its Supervisor was told last.
     pub(super) configured: Configured,
+    /// Whose own it is; `None`: nobody's, or everybody's.
+    pub(super) principal: Option<Box<str>>,
 }
 
 impl Entry {
     /// What the janitor wants to know.
     pub(super) fn seen(&self) -> Seen {
-        let phase = self.route.place().status.load().as_ref().map_or(Phase::Launching, |status| status.phase);
-        Seen::of(&self.route, phase, Instant::now())
+        Seen::of(&self.route, self.phase(), Instant::now())
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        self.route.place().status.load().as_ref().map_or(Phase::Launching, |status| status.phase)
     }
 
     /// A copy of all that is known, read from what the actors publish: nobody is asked.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ractor::ActorId;
 
 use super::entry::{self, Entry};
+use super::shares;
 use super::{RegistryMsg, RegistryState, tell};
 use crate::actor::{Actor, ActorRef};
 use crate::error::{EndCause, Overload, Refusal};
@@ -44,7 +45,9 @@ impl RegistryState {
         let host = self.host_of(route);
         if !self.entries.contains_key(&key) {
             self.may_start(&key)?;
-            self.start(myself, host, First::Launch).await?;
+            let principal = shares::owner(route);
+            self.has_room_for(&key, principal.as_deref())?;
+            self.start(myself, host, First::Launch, principal).await?;
         }
         match self.entries.get(&key) {
             Some(entry) => Ok(&entry.supervisor),
@@ -72,7 +75,7 @@ impl RegistryState {
     /// A Supervisor failed: a session that was served goes on with another one, which counts that. The Root waits
     /// for the end of the old processes.
     pub(super) async fn resume(&mut self, myself: &ActorRef<RegistryMsg>, failed: Entry) {
-        let route = failed.route;
+        let Entry { route, principal, .. } = failed;
         let served = !route.record().first_result.is_empty();
         if !served
             || route.ended().is_some()
@@ -82,7 +85,7 @@ impl RegistryState {
             return;
         }
         // Refused only where the service ends.
-        let _ = self.start(myself, route, First::Resume).await;
+        let _ = self.start(myself, route, First::Resume, principal).await;
     }
 
     /// Whether nothing is, or will be, behind the key.
@@ -105,11 +108,21 @@ impl RegistryState {
         if self.entries.len() >= config.limits.max_connections {
             let retry_after = config.pool.cleanup_interval;
             let (backend, what) = (key.backend_id.clone(), Overload::Connections);
-            return Err(Refusal::Overloaded { backend, what, retry_after });
+            let most = Some(config.limits.max_connections as u64);
+            return Err(Refusal::Overloaded { backend, what, most, retry_after });
         }
         let known = self.backends.contains_key(&key.backend_id);
         let settings = self.args.live.settings(&key.backend_id).filter(|_| known);
-        settings.ok_or_else(|| unknown_backend(&config, &key.backend_id))
+        let settings = settings.ok_or_else(|| unknown_backend(&config, &key.backend_id))?;
+        let most = settings.load().limits.max_connections;
+        // Counted anew at each launch, which costs far more, and only where it has fewer than all together.
+        let own = || self.entries.keys().filter(|other| other.backend_id == key.backend_id).count();
+        if most < config.limits.max_connections && own() >= most {
+            let retry_after = config.pool.cleanup_interval;
+            let (backend, what) = (key.backend_id.clone(), Overload::BackendConnections);
+            return Err(Refusal::Overloaded { backend, what, most: Some(most as u64), retry_after });
+        }
+        Ok(settings)
     }
 
     /// A Supervisor panicked.
@@ -127,6 +140,7 @@ impl RegistryState {
         myself: &ActorRef<RegistryMsg>,
         route: Route,
         first: First,
+        principal: Option<Box<str>>,
     ) -> Result<(), Refusal> {
         let key = route.key().clone();
         let resumed = matches!(first, First::Resume);
@@ -157,7 +171,7 @@ impl RegistryState {
         // Not before: nothing may come to it first.
         route.place().supervisor.store(Some(Arc::new(supervisor.clone())));
         self.keys.insert(supervisor.get_id(), key.clone());
-        self.entries.insert(key, Entry { supervisor, route, configured });
+        self.entries.insert(key, Entry { supervisor, route, configured, principal });
         Ok(())
     }
 
@@ -171,7 +185,7 @@ impl RegistryState {
         }
         let settings = self.may_start(&key)?;
         let route = self.hosts.of(&key, &self.args.address, settings);
-        self.start(myself, route.clone(), First::Launch).await?;
+        self.start(myself, route.clone(), First::Launch, None).await?;
         Ok(route)
     }
 
@@ -191,7 +205,7 @@ impl RegistryState {
         let unconfigured = || live::settings(entry::unconfigured(&key, &self.args.live.config()));
         let settings = self.args.live.settings(&key.backend_id).unwrap_or_else(unconfigured);
         let route = self.hosts.of(&key, &self.args.address, settings);
-        self.start(myself, route.clone(), First::Transport(transport)).await?;
+        self.start(myself, route.clone(), First::Transport(transport), None).await?;
         Ok(route)
     }
 

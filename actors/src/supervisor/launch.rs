@@ -147,7 +147,8 @@ impl SupervisorState {
         }
         let retry_after = self.args.configured.backend.timeouts.launch;
         let (backend, what) = (self.key().backend_id.clone(), Overload::Tickets);
-        let refusal = Refusal::Overloaded { backend, what, retry_after };
+        let most = Some(self.args.configured.backend.limits.max_concurrent_launches as u64);
+        let refusal = Refusal::Overloaded { backend, what, most, retry_after };
         for (_, reply) in self.attached.drain(..) {
             let _ = reply.send(Err(refusal.clone()));
         }

@@ -51,7 +51,8 @@ impl SupervisorState {
         pending.wait(Instant::now());
         if let Err(pending) = self.room.request(pending) {
             let retry_after = self.args.configured.backend.backoff.max;
-            return pending.refuse(Refusal::Overloaded { backend, what, retry_after });
+            let most = Some(self.args.configured.backend.limits.max_queued as u64);
+            return pending.refuse(Refusal::Overloaded { backend, what, most, retry_after });
         }
         self.args.route.place().usage.set_queued(self.room.requests());
         self.wake_at(myself, deadline);

@@ -64,6 +64,7 @@ impl Checks<'_> {
             }
             if limits {
                 self.limits(&backend.limits, &at);
+                self.within_all(&backend.limits, &config.limits, &at);
             }
         }
     }
@@ -117,6 +118,20 @@ impl Checks<'_> {
                 ("max_body_bytes", limits.max_body_bytes == 0),
             ],
         );
+    }
+
+    /// One backend cannot have more than all together.
+    fn within_all(&mut self, own: &Limits, all: &Limits, above: &KeyPath) {
+        let (here, general) = (above.key("limits"), KeyPath::of(&["limits"]));
+        for (key, own, all) in [
+            ("max_sessions", own.max_sessions, all.max_sessions),
+            ("max_connections", own.max_connections, all.max_connections),
+        ] {
+            if own > all {
+                let what = format!("{own} for one backend, where all together may have {all}");
+                self.fault(&here.key(key), &[&general.key(key)], what, format!("raise limits.{key} as well"));
+            }
+        }
     }
 
     fn http(&mut self, http: &Http, above: &KeyPath) {

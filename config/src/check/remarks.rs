@@ -14,6 +14,17 @@ pub(crate) fn remarks(config: &Config, user_set: &dyn Fn(&KeyPath) -> bool) -> V
     if !config.auth.rules.is_empty() && config.auth.is_open() {
         say(rules, "without auth.keys or auth.issuer every client is the principal \"anonymous\"");
     }
+    let top = KeyPath::default();
+    for (section, rate) in
+        [("limits", config.limits.rate), ("principal_limits", config.principal_limits.rate)]
+    {
+        if rate.burst > 0 && !rate.is_on() {
+            say(
+                top.key(section).key("burst"),
+                "has no effect: requests_per_second is 0, so nothing is counted",
+            );
+        }
+    }
     for (name, backend) in config.backends.iter().filter(|(_, backend)| !backend.disabled) {
         let at = KeyPath::of(&["backends", name]);
         if backend.isolation == Isolation::Principal && config.auth.is_open() {

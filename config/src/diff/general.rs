@@ -10,7 +10,7 @@ use crate::{AuthKey, Config};
 pub(super) const SECTIONS: [&str; 4] = ["pool", "backoff", "timeouts", "limits"];
 
 /// Those that are only the service's own, and hold at once.
-const OWN: [&str; 1] = ["http"];
+const OWN: [&str; 2] = ["principal_limits", "http"];
 
 /// The keys that differ: those that hold at once, and those that need a restart.
 pub(super) fn general(running: &Config, wanted: &Config) -> (Vec<String>, Vec<String>) {
@@ -81,6 +81,7 @@ fn table(config: &Config, section: &str) -> Table {
         "pool" => sections::pool(&config.pool),
         "backoff" => sections::backoff(&config.backoff),
         "timeouts" => sections::timeouts(&config.timeouts),
+        "principal_limits" => sections::principal_limits(&config.principal_limits),
         "http" => sections::http(&config.http),
         _ => sections::limits(&config.limits),
     }

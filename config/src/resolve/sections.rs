@@ -1,7 +1,9 @@
 //! One function per section of `default.toml`.
 
 use crate::read::Reader;
-use crate::{Backoff, Gateway, Http, Limits, LogFormat, Pool, Session, Telemetry, Timeouts};
+use crate::{
+    Backoff, Gateway, Http, Limits, LogFormat, Pool, PrincipalLimits, Rate, Session, Telemetry, Timeouts,
+};
 
 pub(super) fn gateway(reader: &Reader<'_>) -> Gateway {
     Gateway {
@@ -69,6 +71,18 @@ pub(super) fn limits(reader: &Reader<'_>) -> Limits {
         max_body_bytes: reader.size("max_body_bytes"),
         replay_events: reader.count("replay_events"),
         replay_bytes: reader.size("replay_bytes"),
+        rate: rate(reader),
+    }
+}
+
+pub(super) fn principal_limits(reader: &Reader<'_>) -> PrincipalLimits {
+    PrincipalLimits {
+        max_sessions: reader.count("max_sessions"),
+        max_connections: reader.count("max_connections"),
+        max_launches: reader.count("max_launches"),
+        max_requests: reader.count("max_requests"),
+        max_streams: reader.count("max_streams"),
+        rate: rate(reader),
     }
 }
 
@@ -81,7 +95,13 @@ pub(super) fn http(reader: &Reader<'_>) -> Http {
         header_timeout: reader.duration("header_timeout"),
         body_timeout: reader.duration("body_timeout"),
         keep_alive: reader.duration("keep_alive"),
+        max_requests: reader.count("max_requests"),
+        max_streams: reader.count("max_streams"),
     }
+}
+
+fn rate(reader: &Reader<'_>) -> Rate {
+    Rate { requests_per_second: reader.count_u32("requests_per_second"), burst: reader.count_u32("burst") }
 }
 
 pub(super) fn telemetry(reader: &Reader<'_>) -> Telemetry {

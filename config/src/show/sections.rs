@@ -5,7 +5,7 @@ use toml_edit::{Array, InlineTable, Table};
 use super::{access, list, number, put};
 use crate::secret::REDACTED;
 use crate::units::{write_duration, write_size};
-use crate::{AuthKey, Backoff, Config, Http, Limits, LogFormat, Pool, Timeouts};
+use crate::{AuthKey, Backoff, Config, Http, Limits, LogFormat, Pool, PrincipalLimits, Rate, Timeouts};
 
 pub(super) fn gateway(config: &Config) -> Table {
     let gateway = &config.gateway;
@@ -80,6 +80,18 @@ pub(crate) fn limits(limits: &Limits) -> Table {
     put(&mut table, "max_body_bytes", write_size(limits.max_body_bytes));
     put(&mut table, "replay_events", number(limits.replay_events));
     put(&mut table, "replay_bytes", write_size(limits.replay_bytes));
+    rate(&mut table, limits.rate);
+    table
+}
+
+pub(crate) fn principal_limits(limits: &PrincipalLimits) -> Table {
+    let mut table = Table::new();
+    put(&mut table, "max_sessions", number(limits.max_sessions));
+    put(&mut table, "max_connections", number(limits.max_connections));
+    put(&mut table, "max_launches", number(limits.max_launches));
+    put(&mut table, "max_requests", number(limits.max_requests));
+    put(&mut table, "max_streams", number(limits.max_streams));
+    rate(&mut table, limits.rate);
     table
 }
 
@@ -92,7 +104,14 @@ pub(crate) fn http(http: &Http) -> Table {
     put(&mut table, "header_timeout", write_duration(http.header_timeout));
     put(&mut table, "body_timeout", write_duration(http.body_timeout));
     put(&mut table, "keep_alive", write_duration(http.keep_alive));
+    put(&mut table, "max_requests", number(http.max_requests));
+    put(&mut table, "max_streams", number(http.max_streams));
     table
+}
+
+fn rate(table: &mut Table, rate: Rate) {
+    put(table, "requests_per_second", i64::from(rate.requests_per_second));
+    put(table, "burst", i64::from(rate.burst));
 }
 
 pub(super) fn auth(config: &Config) -> Table {

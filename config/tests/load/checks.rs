@@ -141,6 +141,13 @@ fn numbers_fit_together() {
         ("[gateway]\nworkers = 100000", "gateway.workers", "more threads"),
         ("[gateway]\nbusy_poll = \"1s\"", "gateway.busy_poll", "never sleeps"),
         ("[session]\nttl = 0", "session.ttl", "must not be zero"),
+        ("[http]\nmax_headers = 0", "http.max_headers", "must not be zero"),
+        ("[http]\nmax_header_bytes = \"1MiB\"", "http.max_header_bytes", "more than is read of a head"),
+        (
+            "[limits]\nmax_sessions = 10\n[backends.a]\ncommand = \"x\"\nlimits.max_sessions = 11",
+            "backends.a.limits.max_sessions",
+            "all together may have 10",
+        ),
         ("[backends.a]\ncommand = \"x\"\nbackoff.min = \"1m\"", "backends.a.backoff.min", "longer than max"),
         (
             "[backends.a]\ncommand = \"x\"\ntimeouts.launch = 0",
@@ -155,6 +162,14 @@ fn numbers_fit_together() {
     let zero_is_fine = "[pool]\nmax_error_count = 0\nreset_after = 0\n[limits]\nmax_queued = 0\n[gateway]\ndrain_timeout = 0";
     loaded(request("a.toml", zero_is_fine, &[]));
     assert!(problem("[pool]\ncleanup_interval = 0").hint.contains("\"5m\""), "the default is shown");
+}
+
+#[test]
+fn a_burst_without_a_rate_is_said_to_be_nothing() {
+    let text = "[principal_limits]\nburst = 5\n[limits]\nburst = 5\nrequests_per_second = 1";
+    let notes: Vec<_> = loaded(request("a.toml", text, &[])).notes.iter().map(ToString::to_string).collect();
+    assert_eq!(notes.len(), 1, "{notes:?}");
+    assert!(notes[0].contains("principal_limits.burst") && notes[0].contains("no effect"), "{notes:?}");
 }
 
 #[test]

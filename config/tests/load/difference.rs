@@ -194,7 +194,7 @@ fn a_change_of_any_key_is_found_under_its_name_and_ends_in_what_is_in_effect() {
             after_a_reload(&running, wanted, &difference);
         }
     }
-    assert_eq!(seen.len(), 9, "{seen:?}");
+    assert_eq!(seen.len(), 10, "{seen:?}");
 }
 
 /// A second reload of the same file would do something again.

@@ -9,6 +9,7 @@ use mcpvisor_actors::byte_channel::Receiver;
 
 use super::keep_alive::KeepAlive;
 use super::{EventId, Numbered, STANDALONE, write_event, write_priming};
+use crate::front::admission::Held;
 use crate::front::lease::Lease;
 use crate::front::measure::OpenStream;
 use crate::front::session::{InUse, Session, SessionMsg};
@@ -32,6 +33,8 @@ pub(crate) struct FeedBody {
     /// How long its reader may read.
     lease: Option<Lease>,
     _open: OpenStream,
+    /// Counts it at the bounds there are.
+    _held: Option<Arc<Held>>,
 }
 
 /// Reports the end of one standalone stream.
@@ -63,6 +66,7 @@ impl FeedBody {
             end,
             lease: None,
             _open: OpenStream::new(gauge),
+            _held: None,
         }
     }
 
@@ -71,6 +75,12 @@ impl FeedBody {
         let mut feed = self;
         feed.lease = Some(lease);
         feed
+    }
+
+    /// The same, counted for as long as it is open.
+    pub(crate) fn holding(mut self, held: Arc<Held>) -> Self {
+        self._held = Some(held);
+        self
     }
 
     /// The next bytes of the stream.

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use mcpvisor_actors::{Answer, Challenge, Exchange, ReplyStream, message};
 use tokio::sync::oneshot;
 
+use crate::front::admission::Held;
 use crate::front::measure::Operation;
 use crate::front::rejection::INTERNAL_ERROR;
 use crate::front::session::InUse;
@@ -24,6 +25,8 @@ pub(crate) struct Source {
     _in_use: Option<InUse>,
     /// The backend will not have the client's credentials, in its own words.
     challenge: Option<Arc<Challenge>>,
+    /// Counts it at the bounds there are.
+    _held: Option<Held>,
     /// How the client sees it, where that is not as the backend says it.
     seen: Option<Box<Seen>>,
 }
@@ -44,7 +47,20 @@ impl Source {
         operation: Operation,
         in_use: Option<InUse>,
     ) -> Self {
-        Self { state: State::Waiting(exchange), id, operation, _in_use: in_use, challenge: None, seen: None }
+        Self {
+            state: State::Waiting(exchange),
+            id,
+            operation,
+            _in_use: in_use,
+            _held: None,
+            challenge: None,
+            seen: None,
+        }
+    }
+
+    /// The same, counted until its answer is taken.
+    pub(crate) fn holding(self, held: Option<Held>) -> Self {
+        Self { _held: held, ..self }
     }
 
     /// The same as a client sees it that has several backends.

@@ -70,9 +70,8 @@ impl Who {
             None => greeting(&backend),
             Some(capabilities) => initialize(&backend, meta, capabilities),
         });
-        let record = SessionRecord::new(&*inbound.caller.principal, opening)
-            .in_era(era)
-            .with_credentials(credentials);
+        let record =
+            SessionRecord::new(&*inbound.caller.principal, opening).in_era(era).with_credentials(credentials);
         Ok(Self { key, record: record.into(), is_alone: backend.isolation == Isolation::Request })
     }
 

@@ -15,6 +15,7 @@ use super::bridge::Bridge;
 use super::call::Call;
 use super::listen::{Fan, Listen};
 use super::unified::Seen;
+use crate::front::admission::Held;
 use crate::front::body::{self, FrontBody, HttpResponse};
 use crate::front::events::{KeepAlive, write_unnumbered};
 use crate::front::face::Face;
@@ -72,9 +73,9 @@ impl Talk {
     }
 }
 
-/// Waits for the first thing said, at most until somebody on the way might think the request lost. `as_stream`: the
-/// client would rather have a stream, which an error with a status of its own cannot be.
-pub(crate) async fn respond(face: &Arc<Face>, mut talk: Talk, as_stream: bool) -> HttpResponse {
+/// Waits for the first thing said, at most until somebody on the way might think the request lost; `held` until all is
+/// said. `as_stream`: the client would rather have a stream, which an error with a status of its own cannot be.
+pub(crate) async fn respond(face: &Arc<Face>, mut talk: Talk, held: Held, as_stream: bool) -> HttpResponse {
     let first = match timeout(face.settings().keep_alive, talk.next()).await {
         Ok(Some(Said::Last(StatusCode::OK, answer))) if as_stream => {
             talk = Talk::Told(None);
@@ -88,7 +89,7 @@ pub(crate) async fn respond(face: &Arc<Face>, mut talk: Talk, as_stream: bool) -
         Ok(None) => return body::empty(StatusCode::ACCEPTED),
         Err(_) => None,
     };
-    body::event_stream(FrontBody::Talk(Box::new(TalkBody::new(face, talk, first))))
+    body::event_stream(FrontBody::Talk(Box::new(TalkBody::new(face, talk, first, held))))
 }
 
 type Next = Pin<Box<dyn Future<Output = (Talk, Option<Said>)> + Send>>;
@@ -100,13 +101,15 @@ pub(crate) struct TalkBody {
     first: Option<Bytes>,
     keep_alive: KeepAlive,
     _open: OpenStream,
+    /// Counts it at the bounds there are.
+    _held: Held,
 }
 
 impl TalkBody {
-    fn new(face: &Arc<Face>, talk: Talk, first: Option<Bytes>) -> Self {
+    fn new(face: &Arc<Face>, talk: Talk, first: Option<Bytes>, held: Held) -> Self {
         let gauge = if talk.listens() { &face.streams_listen } else { &face.streams_post };
         let (keep_alive, open) = (KeepAlive::new(face.settings().keep_alive), OpenStream::new(gauge));
-        Self { next: Some(next(talk)), first, keep_alive, _open: open }
+        Self { next: Some(next(talk)), first, keep_alive, _open: open, _held: held }
     }
 
     pub(crate) fn is_done(&self) -> bool {

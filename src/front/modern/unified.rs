@@ -105,9 +105,10 @@ impl Visitor {
 
     /// Sends a request to one backend.
     pub(super) async fn send(&self, face: &Arc<Face>, message: Envelope) -> Result<Talk, Rejection> {
-        let meta = Meta::of(&message);
+        let (meta, inbound) = (Meta::of(&message), self.inbound(face));
+        inbound.check_rate(message.id())?;
         // Boxed: it is the way by which this was called.
-        Box::pin(super::begin(&self.inbound(face), message, meta)).await
+        Box::pin(super::begin(&inbound, message, meta)).await
     }
 
     /// Sends a request of our own to one backend; its answer.

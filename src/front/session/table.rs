@@ -31,6 +31,11 @@ impl Table {
         self.max.store(max, Relaxed);
     }
 
+    /// How many there may be.
+    pub(crate) fn max(&self) -> usize {
+        self.max.load(Relaxed)
+    }
+
     /// Room for one more, if there is any.
     pub(crate) fn room(self: &Arc<Self>) -> Option<Room> {
         let more = |taken: usize| (taken < self.max.load(Relaxed)).then_some(taken + 1);
@@ -56,6 +61,7 @@ impl Table {
     pub(crate) fn remove(&self, id: &str, cause: EndCause) -> Option<Arc<Session>> {
         let session = self.sessions.pin().remove(id).cloned()?;
         self.taken.fetch_sub(1, Relaxed);
+        session.count(None);
         session.face().sessions.decrement(1.0);
         session.face().session_duration.record(session.age().as_secs_f64());
         let hash = session.hash();

@@ -12,6 +12,7 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::channel::{Channel, Channels};
 use crate::front::Front;
+use crate::front::admission::Held;
 use crate::front::events::{KeepAlive, write_named};
 use crate::front::session::{Session, SessionMsg};
 
@@ -27,6 +28,8 @@ pub(crate) struct SseBody {
     over: Pin<Box<WaitForCancellationFutureOwned>>,
     keep_alive: KeepAlive,
     began: bool,
+    /// Counts it at the bounds there are.
+    _held: Held,
 }
 
 impl SseBody {
@@ -35,10 +38,11 @@ impl SseBody {
         messages: Receiver<Bytes>,
         channels: Arc<Channels>,
         front: Weak<Front>,
+        held: Held,
     ) -> Self {
         let over = Box::pin(channel.ending().cancelled_owned());
         let keep_alive = KeepAlive::new(channel.face.settings().keep_alive);
-        Self { channel, channels, front, messages, over, keep_alive, began: false }
+        Self { channel, channels, front, messages, over, keep_alive, began: false, _held: held }
     }
 
     /// The next bytes of the stream.

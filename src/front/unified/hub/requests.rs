@@ -114,7 +114,7 @@ impl Hub {
         let each = config.limits.max_in_flight.saturating_add(config.limits.max_queued);
         let most = each.saturating_mul(self.set.members().len().max(1));
         let (backend, what) = (self.set.name().clone(), Overload::Queue);
-        let refusal = || Refusal::Overloaded { backend, what, retry_after: RETRY };
+        let refusal = || Refusal::Overloaded { backend, what, most: Some(most as u64), retry_after: RETRY };
         (self.in_flight.len() >= most).then(refusal)
     }
 
@@ -125,6 +125,9 @@ impl Hub {
         message: Envelope,
         token: &CancellationToken,
     ) -> (oneshot::Receiver<Exchange>, Option<Arc<str>>) {
+        if let Err(full) = face.check_rate(&self.principal) {
+            return (refused(full.refusal(face)), None);
+        }
         let ready = self.members.pin().get(&face.name).filter(|member| is_ready(member)).cloned();
         if let Some(member) = ready {
             let label = member.route.tool_label(&message);
