@@ -45,6 +45,22 @@ fn check_prints_what_is_in_effect_without_secrets() {
     assert_eq!(checked.status.code(), Some(0), "{}", err(&checked));
     assert!(out(&checked).contains("idle_timeout = \"7m\""), "{}", out(&checked));
     assert!(!out(&checked).contains("s3cret-value") && !err(&checked).contains("s3cret-value"));
+    // What it prints is a configuration, with what its limits come to in the worst case beside it.
+    let again = world.write("again.toml", &out(&checked).replace("[redacted]", "x"));
+    let smaller = [
+        "limits.max_sessions=10",
+        "limits.max_connections=10",
+        "http.max_tcp_connections=100",
+        "limits.max_in_flight=4",
+    ];
+    let set = smaller.iter().flat_map(|setting| ["--set", setting]);
+    let arguments: Vec<&str> = ["check", "--config", &again].into_iter().chain(set).collect();
+    let sum = |text: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix("# At most ")).unwrap().to_owned();
+        line.split(" of buffers").next().unwrap().to_owned()
+    };
+    let (whole, less) = (sum(&out(&checked)), sum(&out(&world.run(&arguments))));
+    assert!(whole.ends_with("TiB") && less.ends_with("GiB"), "{whole} and {less}");
 }
 
 /// Scripts tell a typo from a failure by the exit code.

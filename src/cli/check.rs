@@ -1,12 +1,13 @@
 //! `mcpvisor check`
 
-use mcpvisor_config::to_toml_redacted;
+use mcpvisor_config::{memory_report, to_toml_redacted};
 
 use super::print;
 use crate::app::Outcome;
 use crate::app::settings::{self, ConfigArguments};
 
-/// Prints the effective configuration on standard output, and what to know about it on standard error.
+/// Prints the effective configuration on standard output, with the memory that its limits come to as a comment, and what to
+/// know about it on standard error.
 ///
 /// # Errors
 /// Every problem of the configuration at once.
@@ -24,5 +25,6 @@ pub fn run(wanted: &ConfigArguments) -> Outcome {
             if source.as_os_str() == "-" { "standard input".into() } else { source.display().to_string() }
         );
     }
-    print(&to_toml_redacted(&settings.config))
+    let memory: String = memory_report(&settings.config).lines().map(|line| format!("# {line}\n")).collect();
+    print(&format!("{}\n{memory}", to_toml_redacted(&settings.config)))
 }
