@@ -10,7 +10,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use common::{Client, Service, end, eventually, fixture, kill_9};
+use common::{Client, Service, end, eventually, fixture, kill_9, processes_of};
+use rustix::process::Signal;
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -147,21 +148,60 @@ async fn a_lost_engine_command_is_a_crash_and_the_container_is_gone_before_the_n
     assert_eq!(client.text("echo", json!({ "message": "and here" })).await, "and here");
 }
 
-/// A killed service would leave its containers for ever.
+/// A service that is killed would leave its containers until somebody starts it again.
+#[tokio::test]
+async fn the_guard_removes_the_containers_of_a_killed_service() {
+    let engine = Engine::new();
+    let mut service = engine.serve(&container(STUBBORN)).await;
+    let _clients = (Client::open(&service, "a").await, Client::open(&service, "a").await);
+    let containers = engine.containers();
+    assert_eq!(containers.len(), 2);
+    kill_9(service.pid());
+    service.ended().await;
+    engine.none_is_left().await;
+    assert!(containers.iter().all(|(_, pid)| !lives(*pid)));
+}
+
+/// If its guard is killed too, they would stay for ever.
 #[tokio::test]
 async fn what_a_killed_service_has_left_is_removed_at_the_next_start() {
     let engine = Engine::new();
     let mut service = engine.serve(&container(STUBBORN)).await;
     let _client = Client::open(&service, "a").await;
     let (_, pid) = engine.containers().remove(0);
+    let is_guard = |pid: u32| {
+        fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name == "mcpvisor-guard\n")
+    };
+    let guard =
+        async || processes_of(service.pid()).into_iter().map(|(pid, _)| pid).find(|pid| is_guard(*pid));
+    let guard = eventually("it has a guard", guard).await;
+    // So that it starts no other before it is killed itself.
+    service.signal(Signal::STOP);
+    kill_9(guard);
     kill_9(service.pid());
     service.ended().await;
-    service.nothing_is_left().await;
-    assert!(lives(pid), "the engine's command is ended by the guard, and the container is not it");
+    assert!(lives(pid), "nobody was left to end it");
     service.start_again().await;
     engine.none_is_left().await;
-    eventually("its process is gone", async || (!lives(pid)).then_some(())).await;
+    assert!(!lives(pid));
     assert!(service.log().contains("containers=1"), "it is said");
+}
+
+/// Whoever is in a hurry would leave containers.
+#[tokio::test]
+async fn a_second_signal_ends_containers_at_once() {
+    let engine = Engine::new();
+    let settings = STUBBORN.replace("500ms", "1h");
+    let mut service = engine.serve(&container(&settings)).await;
+    let _client = Client::open(&service, "a").await;
+    let (_, pid) = engine.containers().remove(0);
+    service.signal(Signal::TERM);
+    eventually("it is asked to stop", async || engine.calls().contains("\nstop -t 3600 ").then_some(()))
+        .await;
+    service.signal(Signal::TERM);
+    service.ended().await;
+    engine.none_is_left().await;
+    assert!(!lives(pid));
 }
 
 /// A drain would end the engine's commands and leave what they had started.
@@ -171,7 +211,7 @@ async fn a_drain_ends_containers_too() {
     let mut service = engine.serve(&container(STUBBORN)).await;
     let _clients = (Client::open(&service, "a").await, Client::open(&service, "a").await);
     assert_eq!(engine.containers().len(), 2);
-    service.signal(rustix::process::Signal::TERM);
+    service.signal(Signal::TERM);
     assert!(service.ended().await.success());
     assert!(engine.containers().is_empty(), "{:?}", engine.containers());
 }

@@ -4,7 +4,7 @@
 //! mcpvisor                                       guard (the same program, re-executed)
 //!  Process ─remember, forget─> keeper ═══ pipe ═══> the groups that live, and their instance
 //!                                 ║                 the pipe ends without a goodbye:
-//!                              restarts it          SIGTERM, 2 s, SIGKILL, sweep by marker, exit
+//!                              restarts it          SIGTERM, 2 s, SIGKILL, sweep by marker, containers, exit
 //! ```
 //!
 //! `PR_SET_PDEATHSIG` cannot do this: it fires when the *thread* that started the child ends, and it does not reach
@@ -22,6 +22,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
+use crate::process::container::Engine;
 pub(crate) use record::is_instance;
 pub use watch::run_guard;
 
@@ -36,6 +37,8 @@ pub(crate) struct Guard {
 enum Order {
     /// This group lives, led by a process that started then.
     Remember { group: u32, started: u64 },
+    /// Containers of ours run by this engine, as [`Engine::written`] has it.
+    Engine { written: String },
     /// Nothing of this group lives any more.
     Forget { group: u32 },
     /// Nothing is left to guard. `done` once the guard has left.
@@ -59,6 +62,13 @@ impl Guard {
     /// A group lives. To be called right after its start.
     pub(crate) fn remember(&self, group: u32, started: u64) {
         self.tell(Order::Remember { group, started });
+    }
+
+    /// A container runs by this engine. To be called right after its start.
+    pub(crate) fn remember_engine(&self, engine: &Engine) {
+        if let (Some(_), Some(written)) = (&self.orders, engine.written()) {
+            self.tell(Order::Engine { written });
+        }
     }
 
     /// A group is dead. To be called before its leader is reaped, after which its id may be another's.

@@ -1,10 +1,11 @@
 //! What the guard does when the process it worked for is gone. Blocking; there is no runtime here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
+use crate::process::container::{self, Engine};
 use crate::process::{self, Stat};
 
 /// How long a group may take to end after SIGTERM, as often looked at as …
@@ -12,8 +13,9 @@ const LOOKS: u32 = 40;
 /// … with this between two looks: together 2 s, the ordinary `term_grace`.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Ends the groups, SIGTERM first, and then everything that carries a marker of the instance.
-pub(super) fn end_all(instance: Option<&str>, groups: BTreeMap<u32, u64>) {
+/// Ends the groups, SIGTERM first, then everything that carries a marker of the instance, then its containers, to which their engines'
+/// commands have passed the SIGTERM on.
+pub(super) fn end_all(instance: Option<&str>, groups: BTreeMap<u32, u64>, engines: &BTreeSet<String>) {
     let mut left = ours(&Stat::all(), groups, |pid| {
         instance.is_some_and(|instance| process::carries(pid, &process::marker_of_all(instance)))
     });
@@ -28,6 +30,10 @@ pub(super) fn end_all(instance: Option<&str>, groups: BTreeMap<u32, u64>) {
     signal(&left, Signal::KILL);
     if let Some(instance) = instance {
         process::end_instances(&[instance.to_owned()]);
+        for engine in engines.iter().filter_map(|written| Engine::read(written)) {
+            // What could not be removed is found at the next start.
+            let _ = container::remove_of(instance, &engine);
+        }
     }
 }
 

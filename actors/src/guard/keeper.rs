@@ -1,6 +1,6 @@
 //! Keeps a guard running, and keeps it informed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::io;
 use std::sync::Arc;
@@ -29,6 +29,8 @@ struct Keeper {
     instance: Arc<str>,
     /// The leaders of the groups that live, and when they started: what a new guard is told first.
     live: BTreeMap<u32, u64>,
+    /// The engines by which containers run, or have run.
+    engines: BTreeSet<String>,
     /// Guards that died young in a row.
     streak: u32,
 }
@@ -46,7 +48,8 @@ enum End {
 /// Starts a guard, and a task that keeps it alive.
 pub(super) async fn start(arguments: Vec<OsString>, instance: Arc<str>, inbox: UnboundedReceiver<Order>) {
     guard_restarted(0);
-    let mut keeper = Keeper { arguments, instance, live: BTreeMap::new(), streak: 0 };
+    let mut keeper =
+        Keeper { arguments, instance, live: BTreeMap::new(), engines: BTreeSet::new(), streak: 0 };
     let first = keeper.launch().await;
     tokio::spawn(keeper.run(first, inbox));
 }
@@ -99,6 +102,9 @@ impl Keeper {
                 guard.tell(&Record::Instance(self.instance.to_string()));
                 for (&group, &started) in &self.live {
                     guard.tell(&Record::Remember { group, started });
+                }
+                for engine in &self.engines {
+                    guard.tell(&Record::Engine(engine.clone()));
                 }
                 tracing::debug!(
                     event = "guard.started",
@@ -153,6 +159,10 @@ impl Keeper {
             Some(Order::Remember { group, started }) => {
                 self.live.insert(group, started);
                 Ok(Record::Remember { group, started })
+            }
+            Some(Order::Engine { written }) => {
+                self.engines.insert(written.clone());
+                Ok(Record::Engine(written))
             }
             Some(Order::Forget { group }) => {
                 self.live.remove(&group);

@@ -9,6 +9,8 @@ pub(super) enum Record {
     Instance(String),
     /// `+ GROUP STARTED`: a group lives; its leader started that many clock ticks after boot.
     Remember { group: u32, started: u64 },
+    /// `engine JSON`: containers run by this one.
+    Engine(String),
     /// `- GROUP`: it does not.
     Forget { group: u32 },
     /// `bye`: nothing lives any more.
@@ -18,7 +20,11 @@ pub(super) enum Record {
 impl Record {
     /// `None` for what is no record, or only a part of one.
     pub(super) fn parse(line: &str) -> Option<Self> {
-        let mut words = line.strip_suffix('\n')?.split(' ');
+        let line = line.strip_suffix('\n')?;
+        if let Some(written) = line.strip_prefix("engine ") {
+            return Some(Self::Engine(written.to_owned()));
+        }
+        let mut words = line.split(' ');
         let (what, first, second) = (words.next()?, words.next(), words.next());
         let record = match (what, first, second) {
             ("instance", Some(id), None) if is_instance(id) => Self::Instance(id.to_owned()),
@@ -38,6 +44,7 @@ impl fmt::Display for Record {
         match self {
             Self::Instance(id) => writeln!(line, "instance {id}"),
             Self::Remember { group, started } => writeln!(line, "+ {group} {started}"),
+            Self::Engine(written) => writeln!(line, "engine {written}"),
             Self::Forget { group } => writeln!(line, "- {group}"),
             Self::Bye => writeln!(line, "bye"),
         }
@@ -58,7 +65,8 @@ mod tests {
     fn reads_what_it_writes_and_nothing_else() {
         let instance = Record::Instance("00ff".into());
         let (remember, forget) = (Record::Remember { group: 7, started: 1_234 }, Record::Forget { group: 7 });
-        for record in [instance, remember, forget, Record::Bye] {
+        let engine = Record::Engine("{\"a b\":1}".into());
+        for record in [instance, remember, forget, engine, Record::Bye] {
             assert_eq!(Record::parse(&record.to_string()), Some(record));
         }
         for half in

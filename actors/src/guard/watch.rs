@@ -1,6 +1,6 @@
 //! The guard's own program: it listens, and when the pipe ends it cleans up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufRead;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -17,6 +17,8 @@ struct Watch {
     instance: Option<String>,
     /// The leaders of the groups that live, and when they started.
     groups: BTreeMap<u32, u64>,
+    /// The engines by which containers run.
+    engines: BTreeSet<String>,
 }
 
 /// Runs as the guard of the process at the other end of standard input, and ends with it: a program that passes
@@ -34,7 +36,7 @@ pub fn run_guard() -> ! {
     // In a process list, where the name would be "exe".
     let _ = std::fs::write("/proc/self/comm", "mcpvisor-guard");
     if let Some(left) = listen(std::io::stdin().lock()) {
-        cleanup::end_all(left.instance.as_deref(), left.groups);
+        cleanup::end_all(left.instance.as_deref(), left.groups, &left.engines);
     }
     std::process::exit(0)
 }
@@ -73,6 +75,9 @@ impl Watch {
             Record::Instance(id) => self.instance = Some(id),
             Record::Remember { group, started } => {
                 self.groups.insert(group, started);
+            }
+            Record::Engine(written) => {
+                self.engines.insert(written);
             }
             Record::Forget { group } => {
                 self.groups.remove(&group);

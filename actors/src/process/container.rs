@@ -19,6 +19,7 @@ mod run;
 
 pub(super) use contained::Contained;
 pub(crate) use engine::Engine;
+pub(crate) use leftovers::remove_of;
 pub use leftovers::sweep_containers;
 pub(crate) use run::{Run, env_pass};
 

@@ -55,6 +55,9 @@ impl Process {
         if let Some(group) = &self.group {
             sweeper.guard().remember(group.pid(), group.started());
         }
+        if let Some(container) = &self.container {
+            sweeper.guard().remember_engine(container.engine());
+        }
         // Here and not in the future, which may be dropped before it has run at all.
         self.sweeper = Some(sweeper.clone());
         self.run(orders, sweeper, exited)

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use super::{Engine, Named};
 
+/// Between two attempts to remove one, and after the last.
+const PAUSES: [Duration; 3] = [Duration::from_millis(250), Duration::from_secs(1), Duration::ZERO];
+
 /// The right to end it, and the duty.
 #[derive(Debug)]
 pub(crate) struct Contained {
@@ -15,6 +18,10 @@ pub(crate) struct Contained {
 impl Contained {
     pub(crate) fn new(engine: Engine, named: Named) -> Self {
         Self { engine, named }
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
     }
 
     /// Has it stopped: SIGTERM, and after `grace` SIGKILL. Does not wait. False where there is none yet: then its image is being
@@ -32,21 +39,17 @@ impl Contained {
         true
     }
 
-    /// Removes it, running or not, and waits until that is done: at most 20 s.
+    /// Removes it, running or not, and waits until that is done; gives up if its engine fails for seconds.
     pub(crate) async fn remove(&self) {
-        if let Err(error) = self.engine.call(self.removal(), Duration::ZERO).await {
+        for pause in PAUSES {
+            let Err(error) = self.engine.call(self.removal(), Duration::ZERO).await else { break };
             // Most often it has removed itself, or is about to.
-            let left = self.is_left().await;
-            let name = &self.named.name;
-            match left {
-                Ok(false) => tracing::debug!(container = %name, %error, "it was gone already"),
-                Ok(true) | Err(_) => tracing::warn!(
-                    event = "container.left",
-                    container = %name,
-                    %error,
-                    "a container could not be removed; the next start tries again, if this one is killed"
-                ),
+            if self.is_left().await == Ok(false) {
+                break;
             }
+            let container = &self.named.name;
+            tracing::warn!(event = "container.left", %container, %error, "a container could not be removed");
+            tokio::time::sleep(pause).await;
         }
         let _ = fs::remove_file(&self.named.cid_file);
     }

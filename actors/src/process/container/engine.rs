@@ -7,24 +7,34 @@ use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mcpvisor_config::{Backend, Transport};
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::process::Pid;
+use serde::{Deserialize, Serialize};
 
 use super::run::env_pass;
 use crate::process::environment::inherited;
-use crate::process::{ExitStatus, Group, SpawnError, lookup};
+use crate::process::{ExitStatus, Group, SpawnError, lookup, waitable};
 
 /// Longer than any honest engine takes to stop or remove a container, but for the time that the container itself is given.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Between two looks whether it is done.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Where it is, and what it sees of the environment.
 #[derive(Clone, Debug)]
 pub(crate) struct Engine {
     program: PathBuf,
     environment: BTreeMap<OsString, OsString>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Written {
+    program: String,
+    environment: BTreeMap<String, String>,
 }
 
 impl Engine {
@@ -64,6 +74,7 @@ impl Engine {
         let started = tokio::task::spawn_blocking(move || {
             // The pidfd registers with the reactor of this runtime.
             let _context = runtime.enter();
+            waitable::ensure()?;
             let child = command.spawn()?;
             let group = Group::adopt(Pid::from_child(&child))?;
             Ok::<_, io::Error>((group, child.stdout, child.stderr))
@@ -83,6 +94,40 @@ impl Engine {
             (Ok(_), ExitStatus::Code(0)) => Ok(read(said)),
             (Ok(_), status) => Err(format!("{status}: {}", read(complained).trim())),
         }
+    }
+
+    /// The same, as long as it takes but no longer, where there is no runtime.
+    pub(super) fn call_blocking(&self, arguments: &[String]) -> Result<String, String> {
+        let said = |error: io::Error| error.to_string();
+        let mut command = self.command(arguments);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().map_err(said)?;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match child.try_wait().map_err(said)? {
+                Some(status) if status.success() => return Ok(read(child.stdout)),
+                Some(status) => return Err(status.to_string()),
+                None if Instant::now() > deadline => {
+                    let _ = child.kill();
+                    return Err(format!("no answer within {} s", PATIENCE.as_secs()));
+                }
+                None => std::thread::sleep(PAUSE),
+            }
+        }
+    }
+
+    /// For the guard, which has neither our environment nor our configuration. `None` if it cannot be written down as text.
+    pub(crate) fn written(&self) -> Option<String> {
+        let text = |text: &OsStr| text.to_str().map(str::to_owned);
+        let variable = |(name, value): (&OsString, &OsString)| Some((text(name)?, text(value)?));
+        let environment = self.environment.iter().filter_map(variable).collect();
+        serde_json::to_string(&Written { program: text(self.program.as_os_str())?, environment }).ok()
+    }
+
+    /// What [`written`](Self::written) has made of one.
+    pub(crate) fn read(written: &str) -> Option<Self> {
+        let Written { program, environment } = serde_json::from_str(written).ok()?;
+        let environment = environment.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        Some(Self { program: program.into(), environment })
     }
 
     /// Starts it and lets it be: for when nobody is left who could wait.

@@ -41,16 +41,29 @@ pub async fn sweep_containers(config: &Config, instances: &[String], folder: &Pa
 }
 
 async fn remove_all(engine: &Engine, instance: &str) -> Result<usize, String> {
-    let filter = format!("--filter=label={INSTANCE_LABEL}={instance}");
-    let list = ["ps", "--all", "--quiet", &filter].map(str::to_owned).into();
-    let found = engine.call(list, Duration::ZERO).await?;
-    let ids: Vec<String> = found.split_whitespace().map(str::to_owned).collect();
-    let count = ids.len();
-    if count > 0 {
-        let removal = ["rm", "--force", "--volumes"].map(str::to_owned).into_iter().chain(ids).collect();
+    let found = engine.call(listing(instance), Duration::ZERO).await?;
+    if let Some(removal) = removal(&found) {
         engine.call(removal, Duration::ZERO).await?;
     }
-    Ok(count)
+    Ok(found.split_whitespace().count())
+}
+
+/// Removes the containers of a start. Blocks; needs no runtime.
+pub(crate) fn remove_of(instance: &str, engine: &Engine) -> Result<(), String> {
+    let found = engine.call_blocking(&listing(instance))?;
+    removal(&found).map_or(Ok(()), |removal| engine.call_blocking(&removal).map(drop))
+}
+
+fn listing(instance: &str) -> Vec<String> {
+    let filter = format!("--filter=label={INSTANCE_LABEL}={instance}");
+    ["ps", "--all", "--quiet", &filter].map(str::to_owned).into()
+}
+
+/// `None`: there is nothing to remove.
+fn removal(found: &str) -> Option<Vec<String>> {
+    let ids: Vec<&str> = found.split_whitespace().collect();
+    let words = ["rm", "--force", "--volumes"].into_iter().chain(ids.iter().copied());
+    (!ids.is_empty()).then(|| words.map(str::to_owned).collect())
 }
 
 fn forget_ids(instance: &str, folder: &Path) {
