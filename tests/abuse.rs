@@ -3,7 +3,7 @@
 //!
 //! Each file is a table of attacks. `MCPVISOR_TEST_SLOW` makes floods as large as the machine allows.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 
 #[path = "common/all.rs"]
 mod common;

@@ -120,7 +120,7 @@ async fn a_hostile_server_harms_nobody_but_its_own_session() {
             let text = text.await;
             let id = call["id"].to_string();
             let shown = text.get(text.len().saturating_sub(400)..).unwrap_or(&text);
-            let answers = answers(&text, &id);
+            let answers = answers(&text, &call["id"]);
             let answer = answers.first().cloned().unwrap_or(Value::Null);
             let alone = answers.len() == 1;
             match becomes {
@@ -154,12 +154,12 @@ async fn a_hostile_server_harms_nobody_but_its_own_session() {
 }
 
 /// The answers in a body, plain or of events.
-fn answers(body: &str, id: &str) -> Vec<Value> {
+fn answers(body: &str, id: &Value) -> Vec<Value> {
     let data = body
         .split("\n\n")
         .map(|event| event.lines().filter_map(|line| line.strip_prefix("data:")).collect::<String>());
     let parsed = data.chain([body.to_owned()]).filter_map(|text| serde_json::from_str::<Value>(&text).ok());
-    parsed.filter(|message| message["id"].to_string() == id && message.get("method").is_none()).collect()
+    parsed.filter(|message| message["id"] == *id && message.get("method").is_none()).collect()
 }
 
 /// The name of a tool would be a header, a label, a path or a command for somebody on its way.

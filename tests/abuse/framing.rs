@@ -3,6 +3,9 @@
 use crate::wire::Then::{self, Ends, Waits};
 use crate::world::{MALLORY, World};
 
+/// What it is, two things of which it consists, and the lists of statuses that are right.
+type Row<T> = (&'static str, String, T, &'static [&'static [u16]]);
+
 /// A request that is answered if it is taken for one.
 const SMUGGLED: &str = "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n";
 const PING: &str = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
@@ -30,7 +33,7 @@ async fn a_request_has_one_length_or_is_the_last_of_its_connection() {
     let both = |first: &str, second: &str| format!("{first}{second}");
     let te = "Transfer-Encoding: chunked\r\n";
     let cl = |length: usize| format!("Content-Length: {length}\r\n");
-    let rows: Vec<(&str, String, String, &[&[u16]])> = vec![
+    let rows: Vec<Row<String>> = vec![
         ("CL and TE, the length covers all", both(&cl(whole.len()), te), whole.clone(), &[&[200], &[400]]),
         ("TE and CL", both(te, &cl(whole.len())), whole.clone(), &[&[200], &[400]]),
         ("TE and a short CL", both(te, &cl(4)), whole.clone(), &[&[200], &[400]]),
@@ -176,7 +179,7 @@ async fn chunks_add_up_or_are_refused() {
     let size = format!("{:x}", PING.len());
     let ok: &[&[u16]] = &[&[200]];
     let bad: &[&[u16]] = &[&[400]];
-    let rows: Vec<(&str, String, Then, &[&[u16]])> = vec![
+    let rows: Vec<Row<Then>> = vec![
         ("no chunk", "0\r\n\r\n".into(), Waits, bad),
         ("a size that is none", format!("zz\r\n{PING}\r\n0\r\n\r\n"), Waits, bad),
         ("no size", format!("\r\n{PING}\r\n0\r\n\r\n"), Waits, bad),

@@ -3,6 +3,9 @@
 use crate::wire::Then::{Ends, Waits};
 use crate::world::{ALICE, MALLORY, World};
 
+/// What it is, what is sent, and the lists of statuses that are right.
+type Row = (&'static str, Vec<u8>, &'static [&'static [u16]]);
+
 const OK: &[&[u16]] = &[&[200]];
 const BAD: &[&[u16]] = &[&[400]];
 /// Refused, or cut where it cannot be made out at all.
@@ -16,7 +19,7 @@ async fn what_is_no_head_is_refused() {
         format!("GET /livez HTTP/1.1\r\nHost: localhost\r\n{line}Connection: close\r\n\r\n").into_bytes()
     };
     let line = |line: &str| format!("{line}\r\nHost: localhost\r\nConnection: close\r\n\r\n").into_bytes();
-    let rows: Vec<(&str, Vec<u8>, &[&[u16]])> = vec![
+    let rows: Vec<Row> = vec![
         ("nothing wrong", live("X-Fine: \u{e4}\r\n"), OK),
         ("a folded line", live("X: a\r\n b\r\n"), BAD),
         ("a line folded by a tab", live("X: a\r\n\tb\r\n"), BAD),
@@ -118,7 +121,7 @@ async fn there_is_an_end_to_a_head() {
         format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{lines}\r\n").into_bytes()
     };
     let large: &[&[u16]] = &[&[431], &[]];
-    let rows: Vec<(&str, Vec<u8>, &[&[u16]])> = vec![
+    let rows: Vec<Row> = vec![
         ("a header of 100 KB", head("/livez", &format!("X: {}\r\n", "x".repeat(100_000))), &[&[200], &[431]]),
         ("a header of 8 MB", head("/livez", &format!("X: {}\r\n", "x".repeat(8 << 20))), large),
         (
