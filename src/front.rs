@@ -16,6 +16,8 @@ mod events;
 mod exchange;
 pub(crate) mod face;
 mod feed;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 pub(crate) mod gate;
 mod health;
 mod inbound;

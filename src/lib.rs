@@ -10,6 +10,9 @@ pub mod auth;
 pub mod cli;
 pub mod demo;
 pub mod front;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub(crate) mod listen;
 pub mod telemetry;
 

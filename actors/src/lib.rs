@@ -125,6 +125,13 @@ pub use session_record::{SessionRecord, Stage};
 pub use mcpvisor_config::Config;
 pub use tokio_util::sync::CancellationToken;
 
+/// What only the fuzz targets see (`fuzz/`).
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing {
+    pub use crate::link::sse::{Event, Parser, TooLong};
+}
+
 /// Prepares this process for having children: raises the limit of open files (children get the ordinary
 /// one) and marks inherited descriptors so that no child inherits them. Call it once, before anything else.
 pub fn prepare_process() {

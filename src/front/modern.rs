@@ -35,6 +35,8 @@ use bound::Bound;
 pub(crate) use bridge::{Parking, Seal};
 use call::Call;
 pub(crate) use checks::INVALID_PARAMS;
+#[cfg(feature = "fuzzing")]
+pub(crate) use {bridge::State, checks::check, mirrored::decoded};
 use meta::Meta;
 use talk::Talk;
 pub(crate) use talk::TalkBody;

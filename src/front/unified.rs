@@ -20,6 +20,8 @@ mod set;
 mod template;
 mod view;
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use cursor::Cursor;
 pub(crate) use greet::{Introduced, capabilities, instructions, server_info};
 pub(crate) use hub::{Hub, Seen, initialize, learn_links};
 pub(crate) use list::{Lister, PATIENCE, Purpose, learn, list};

@@ -29,6 +29,8 @@ use opentelemetry_sdk::trace::{BatchSpanProcessor, SdkTracer, SdkTracerProvider}
 use tokio::runtime::Handle;
 
 pub(crate) use context::adopt;
+#[cfg(feature = "fuzzing")]
+pub use context::fuzzed;
 pub(crate) use request::RequestTrace;
 
 use collector::Collector;

@@ -37,6 +37,8 @@ use request::in_legacy_words;
 pub(super) use result::Greeting;
 use result::{Failure, answer, error, failure};
 pub(crate) use seal::Seal;
+#[cfg(feature = "fuzzing")]
+pub(crate) use seal::State;
 use visit::{Visit, hears, set_level};
 
 /// Questions that come so close together are asked together.

@@ -61,6 +61,12 @@ pub(super) fn with_parent(message: Envelope, context: &SpanContext) -> Envelope 
     if state.is_empty() { message } else { with_meta(message, STATE, &json!(state).to_string()) }
 }
 
+/// What `traceparent` and `tracestate` come to in a message, for the fuzz targets; `None`: nothing.
+#[cfg(feature = "fuzzing")]
+pub fn fuzzed(parent: &str, state: &str, message: Envelope) -> Option<Envelope> {
+    read(parent, state).map(|context| with_parent(message, &context))
+}
+
 /// Sets one field of `params._meta` to raw JSON.
 fn with_meta(message: Envelope, key: &'static str, value: &str) -> Envelope {
     let spliced = spliced(&message, key, value);
