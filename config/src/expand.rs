@@ -6,6 +6,9 @@
 
 use crate::value_file::ValueFileError;
 
+/// Defaults within defaults: more than anybody writes, and far less than the stack holds.
+const MOST_NESTED: usize = 32;
+
 /// A string with its variables filled in.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Expanded {
@@ -23,6 +26,8 @@ pub(crate) enum ExpandError {
     Unclosed,
     #[error("`${{{0}}}` names no environment variable")]
     NotAName(String),
+    #[error("`${{…:-${{…}}}}` is nested more than {MOST_NESTED} deep")]
+    TooDeep,
     #[error(transparent)]
     File(#[from] ValueFileError),
 }
@@ -42,6 +47,7 @@ impl ExpandError {
             Self::NotAName(inner) if inner.starts_with("input:") => {
                 "an editor asks for this value; here it comes from the environment: ${NAME}".into()
             }
+            Self::TooDeep => "give the innermost default only".into(),
             Self::File(error) => error.hint().into(),
             Self::NotAName(_) => "write ${NAME} or ${NAME:-default}, or `$${` for a literal `${`".into(),
         }
@@ -50,6 +56,10 @@ impl ExpandError {
 
 /// Fills in every variable of `text`.
 pub(crate) fn expand(text: &str, sources: &mut Sources<'_, '_>) -> Result<Expanded, ExpandError> {
+    expand_within(text, sources, MOST_NESTED)
+}
+
+fn expand_within(text: &str, sources: &mut Sources<'_, '_>, left: usize) -> Result<Expanded, ExpandError> {
     let mut out = Expanded { text: String::with_capacity(text.len()), values: Vec::new() };
     let mut rest = text;
     while let Some(dollar) = rest.find('$') {
@@ -66,14 +76,19 @@ pub(crate) fn expand(text: &str, sources: &mut Sources<'_, '_>) -> Result<Expand
             continue;
         };
         let end = closing_brace(inner).ok_or(ExpandError::Unclosed)?;
-        expand_one(&inner[..end], sources, &mut out)?;
+        expand_one(&inner[..end], sources, left, &mut out)?;
         rest = &inner[end + 1..];
     }
     out.text.push_str(rest);
     Ok(out)
 }
 
-fn expand_one(inner: &str, sources: &mut Sources<'_, '_>, out: &mut Expanded) -> Result<(), ExpandError> {
+fn expand_one(
+    inner: &str,
+    sources: &mut Sources<'_, '_>,
+    left: usize,
+    out: &mut Expanded,
+) -> Result<(), ExpandError> {
     if let Some(path) = inner.strip_prefix("file:") {
         let value = (sources.file)(path)?;
         out.text.push_str(&value);
@@ -96,7 +111,8 @@ fn expand_one(inner: &str, sources: &mut Sources<'_, '_>, out: &mut Expanded) ->
             Ok(())
         }
         (_, Some(default)) => {
-            let default = expand(default, sources)?;
+            let left = left.checked_sub(1).ok_or(ExpandError::TooDeep)?;
+            let default = expand_within(default, sources, left)?;
             out.text.push_str(&default.text);
             out.values.extend(default.values);
             Ok(())
@@ -186,5 +202,14 @@ mod tests {
         assert_eq!(filled("${}"), Err(ExpandError::NotAName(String::new())));
         assert!(matches!(filled("${file:t}"), Err(ExpandError::File(_))));
         assert_eq!(filled("${1A}"), Err(ExpandError::NotAName("1A".into())));
+    }
+
+    /// A file could end the program by its stack.
+    #[test]
+    fn defaults_within_defaults_have_an_end() {
+        let nested = |depth: usize| "${N:-".repeat(depth) + "x" + &"}".repeat(depth);
+        assert_eq!(filled(&nested(32)).as_deref(), Ok("x"));
+        assert_eq!(filled(&nested(33)), Err(ExpandError::TooDeep));
+        assert_eq!(filled(&nested(100_000)), Err(ExpandError::TooDeep));
     }
 }
