@@ -2,7 +2,43 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use mcpvisor::fuzzing::{Sealed, open_cursor, open_state, seal_cursor, seal_state};
+use bytes::Bytes;
+use mcpvisor::fuzzing::{Sealed, bound, open_cursor, open_state, seal_cursor, seal_state, unbound};
+
+use mcpvisor_actors::message::Envelope;
+use serde_json::Value;
+
+/// What a server of the clients' own era wants to have back.
+fn theirs(data: &[u8], text: &str) {
+    let mine = ["a", "alice"];
+    let other = bound("key", mine, Bytes::copy_from_slice(data)).expect("a seal");
+    assert_eq!(Envelope::parse(other).is_ok(), Envelope::parse(Bytes::copy_from_slice(data)).is_ok());
+    let state = Value::from(text).to_string();
+    let answer =
+        format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"a":1.50,"requestState":{state},"b":[ ]}}}}"#);
+    let told = bound("key", mine, answer.into()).expect("a seal");
+    let result: Value = serde_json::from_slice(&told).expect("JSON");
+    let sealed = result["result"]["requestState"].to_string();
+    assert_eq!(
+        (&result["result"]["a"], result["result"]["b"].as_array().map(Vec::len)),
+        (&Value::from(1.5), Some(0))
+    );
+    assert!(text.len() < 8 || !sealed.contains(text), "it can be read");
+    let request = |state: &str| {
+        let text = format!(
+            r#"{{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{{"name":"n","requestState":{state}}}}}"#
+        );
+        Envelope::parse(text.into()).expect("a request")
+    };
+    let asked = request(&sealed);
+    let open = |key: &str, whose: [&str; 2]| unbound(key, whose, &asked, sealed.as_bytes());
+    assert_eq!(open("key", mine).expect("her own").bytes(), request(&state).bytes());
+    assert_eq!(open("key", ["a", "bob"]).err(), Some(true));
+    assert_eq!(open("key", ["b", "alice"]).err(), Some(false));
+    assert_eq!(open("another key", mine).err(), Some(false));
+    assert_eq!(open_state("key", sealed.trim_matches('"')), None, "their state for one of ours");
+    assert!(unbound("key", mine, &asked, data).is_err(), "made up");
+}
 
 /// The first bytes say where it is changed, the rest is what is sealed, and what is taken for something sealed.
 pub fn check(data: &[u8]) {
@@ -11,6 +47,7 @@ pub fn check(data: &[u8]) {
     for foreign in [text.clone().into_owned(), URL_SAFE_NO_PAD.encode(data), format!("{text}==")] {
         assert_eq!(open_state("key", &foreign), None, "made up");
     }
+    theirs(data, &text);
     let third = |part: usize| -> String { text.chars().skip(part).step_by(3).collect() };
     let words: Sealed = [third(0), third(1), third(2)];
     let Some(sealed) = seal_state("key", words.clone()) else { return };

@@ -135,7 +135,8 @@ fn mutated(corpus: &[Vec<u8>], dice: &mut Dice) -> Vec<u8> {
             3 => input.insert(at, u8::try_from(dice.below(256)).unwrap_or(0)),
             4 if at < input.len() => input[at] ^= 1 << dice.below(8),
             5 => {
-                let piece = input[at..to].repeat(dice.below(if dice.below(50) == 0 { 2000 } else { 4 }));
+                let most = if dice.below(50) == 0 { 2000 } else { 4 };
+                let piece = input[at..to].repeat(dice.below(most));
                 drop(input.splice(at..at, piece));
             }
             6 => {

@@ -85,3 +85,16 @@ pub fn is_modern(headers: &HeaderMap, message: &Envelope) -> (bool, bool) {
 pub fn checked(headers: &HeaderMap, message: &Envelope) -> Result<(), (u16, i32)> {
     modern::check(headers, message, &Meta::of(message)).map_err(|wrong| (wrong.status.as_u16(), wrong.code))
 }
+
+/// An answer whose state is bound to a backend and a principal.
+pub fn bound(key: &str, whose: [&str; 2], answer: Bytes) -> Option<Bytes> {
+    modern::bind(key, whose, answer)
+}
+
+/// A request with the state that its backend has given.
+///
+/// # Errors
+/// It was not given to this principal by this backend. True: it was given to somebody else.
+pub fn unbound(key: &str, whose: [&str; 2], request: &Envelope, state: &[u8]) -> Result<Envelope, bool> {
+    modern::unbind(key, whose, request, state)
+}

@@ -35,11 +35,11 @@ use bound::Bound;
 pub(crate) use bridge::{Parking, Seal};
 use call::Call;
 pub(crate) use checks::INVALID_PARAMS;
-#[cfg(feature = "fuzzing")]
-pub(crate) use {bridge::State, checks::check, mirrored::decoded};
 use meta::Meta;
 use talk::Talk;
 pub(crate) use talk::TalkBody;
+#[cfg(feature = "fuzzing")]
+pub(crate) use {bound::bind, bound::unbind, bridge::State, checks::check, mirrored::decoded};
 
 /// Answers one message of a modern client.
 pub(crate) async fn post(inbound: &Inbound<'_>, message: Envelope) -> Result<HttpResponse, Rejection> {

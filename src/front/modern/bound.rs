@@ -73,6 +73,28 @@ impl Bound {
     }
 }
 
+/// An answer as its client is to get it, for the fuzz targets.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn bind(key: &str, [backend, principal]: [&str; 2], answer: Bytes) -> Option<Bytes> {
+    let seal = Arc::new(Seal::new(key)?);
+    Some(Bound::new(seal, backend.into(), principal.into()).close(answer))
+}
+
+/// A request as its backend is to get it, for the fuzz targets.
+///
+/// # Errors
+/// As [`Bound::open`].
+#[cfg(feature = "fuzzing")]
+pub(crate) fn unbind(
+    key: &str,
+    [backend, principal]: [&str; 2],
+    request: &Envelope,
+    state: &[u8],
+) -> Result<Envelope, bool> {
+    let seal = Arc::new(Seal::new(key).ok_or(false)?);
+    Bound::new(seal, backend.into(), principal.into()).open(request, state)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
