@@ -34,6 +34,7 @@ use crate::app::reload::Reloads;
 use crate::listen::Listening;
 use crate::telemetry::log::LogLevel;
 use crate::telemetry::recorder::Metrics;
+use crate::tls::Tls;
 pub use access::AccessRules;
 pub use event_log::EventLog;
 
@@ -75,7 +76,7 @@ impl Admin {
     }
 
     /// Serves `listener` until the end; requests in flight then still get their answers.
-    pub async fn serve(self, listener: TcpListener) {
+    pub async fn serve(self, listener: TcpListener, tls: Tls) {
         let (stop, launcher) = (self.stop.clone(), self.launcher.clone());
         let access = self.access.clone();
         let metrics = self.metrics.clone();
@@ -85,7 +86,7 @@ impl Admin {
             .layer(middleware::from_fn_with_state(access, access::check))
             .with_state(Arc::new(self));
         // The last file descriptors are for those who want to know why there are no more.
-        let listening = Listening { spares_descriptors: false, http: move || launcher.config().http };
+        let listening = Listening { spares_descriptors: false, http: move || launcher.config().http, tls };
         let service = |_| TowerToHyperService::new(router.clone());
         tokio::select! {
             () = listening.serve(listener, stop, service) => {}

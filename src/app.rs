@@ -31,6 +31,7 @@ use crate::telemetry;
 use crate::telemetry::log::{DroppedLines, LogLevel};
 use crate::telemetry::recorder::Metrics;
 use crate::telemetry::traces;
+use crate::tls::Tls;
 use drain::Ended;
 use hang_up::{HangUp, HangUps};
 use listeners::Listeners;
@@ -83,7 +84,8 @@ pub fn block_on<E: Into<Failure>>(command: impl Future<Output = Result<(), E>>) 
     outcome.map_err(Into::into)
 }
 
-async fn run(settings: Settings, told: Told) -> Outcome {
+async fn run(mut settings: Settings, told: Told) -> Outcome {
+    let [main_tls, admin_tls] = std::mem::take(&mut settings.tls).map(Tls::new);
     let config = settings.config.clone();
     let notify = Notify::from_environment();
     let mut stops = Stops::listen().context("cannot listen for signals")?;
@@ -120,8 +122,8 @@ async fn run(settings: Settings, told: Told) -> Outcome {
     let access = admin.access();
     tokio::spawn(dropped.tell_always());
 
-    let front_task = tokio::spawn(front.clone().serve(listeners.main, stop_front.clone()));
-    let admin_task = tokio::spawn(admin.serve(listeners.admin));
+    let front_task = tokio::spawn(front.clone().serve(listeners.main, main_tls.clone(), stop_front.clone()));
+    let admin_task = tokio::spawn(admin.serve(listeners.admin, admin_tls.clone()));
     let (listen, admin_listen) = (listeners.addresses.main, listeners.addresses.admin);
     tracing::info!(event = "service.started", version = crate::VERSION, %listen, %admin_listen, "started");
     welcome::print(&settings, &listeners.addresses);
@@ -133,6 +135,7 @@ async fn run(settings: Settings, told: Told) -> Outcome {
         launcher: reloading_launcher,
         front: reloading_front,
         access,
+        tls: [main_tls, admin_tls],
         metrics,
         log_level: level,
         notify: notify.clone(),

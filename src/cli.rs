@@ -117,6 +117,12 @@ pub struct ServiceArguments {
     /// Its admin address, such as http://127.0.0.1:9464
     #[arg(long, value_name = "URL", conflicts_with = "state_dir")]
     pub admin: Option<String>,
+    /// Where the admin listener speaks TLS: a PEM file with the authorities of its certificate, in place of the system's
+    #[arg(long, value_name = "FILE", env = "MCPVISOR_ADMIN_CA")]
+    pub ca: Option<PathBuf>,
+    /// Where it wants a certificate of its clients: a PEM file with one and its private key
+    #[arg(long, value_name = "FILE", env = "MCPVISOR_ADMIN_CERT")]
+    pub cert: Option<PathBuf>,
     /// Its state folder
     #[arg(long, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,

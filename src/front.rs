@@ -54,6 +54,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::listen::Listening;
 use crate::telemetry::limits;
+use crate::tls::Tls;
 use admission::Admission;
 use busy_poll::BusyPoll;
 pub(crate) use measure::count_auth_failure;
@@ -117,9 +118,9 @@ impl Front {
 
     /// Serves connections until `stop`. From then on none is accepted, idle ones are closed, and it
     /// returns once those with a response in flight are done: streams too, so see [`Front::end_all`].
-    pub async fn serve(self: Arc<Self>, listener: TcpListener, stop: CancellationToken) {
+    pub async fn serve(self: Arc<Self>, listener: TcpListener, tls: Tls, stop: CancellationToken) {
         let launcher = self.launcher.clone();
-        let listening = Listening { spares_descriptors: true, http: move || launcher.config().http };
+        let listening = Listening { spares_descriptors: true, http: move || launcher.config().http, tls };
         let service = |peer| {
             let front = self.clone();
             service_fn(move |request| {

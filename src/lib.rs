@@ -15,6 +15,7 @@ pub mod front;
 pub mod fuzzing;
 pub(crate) mod listen;
 pub mod telemetry;
+pub mod tls;
 
 /// The version of this build, as `--version`, `/health` and the metrics tell it.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

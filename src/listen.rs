@@ -1,7 +1,7 @@
 //! Connections of either listener: accepted, served, let go.
 //!
 //! ```text
-//! accept -> room (descriptors, http.max_tcp_connections, …_per_peer) -> Patient (header and idle timeouts) -> hyper -> service
+//! accept -> room (descriptors, http.max_tcp_connections, …_per_peer) -> TLS, if any -> Patient (header and idle timeouts) -> hyper -> service
 //!                                                                        ^ rests without hyper while nothing comes
 //! ```
 
@@ -9,6 +9,7 @@ mod complaints;
 mod connection;
 mod patient;
 mod peers;
+mod socket;
 mod stage;
 
 use std::convert::Infallible;
@@ -29,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::telemetry::limits;
+use crate::tls::Tls;
 use complaints::Complaints;
 use peers::{OfPeer, Peers};
 
@@ -47,6 +49,8 @@ pub(crate) struct Listening<H> {
     pub(crate) spares_descriptors: bool,
     /// What is configured now; holds for connections from then on.
     pub(crate) http: H,
+    /// How connections shake hands, likewise.
+    pub(crate) tls: Tls,
 }
 
 /// Why a connection is not served.
@@ -80,14 +84,18 @@ impl<H: Fn() -> Http> Listening<H> {
             match accepted {
                 Ok((stream, peer)) => match self.admit(&stream, peer, connections.len(), &mut peers) {
                     Ok((http, scarce, counted)) => {
-                        let connection = connection::serve(stream, service(peer), http, scarce, stop.clone());
+                        let (service, tls) = (service(peer), self.tls.config());
+                        let connection = connection::serve(stream, tls, service, http, scarce, stop.clone());
                         connections.spawn(async move {
                             connection.await;
                             drop(counted);
                         });
                     }
                     Err(refused) => {
-                        let _ = stream.try_write(refused.answer());
+                        // Before a handshake nothing that we could say would be understood.
+                        if self.tls.config().is_none() {
+                            let _ = stream.try_write(refused.answer());
+                        }
                         complaints.add(refused.cause(), Instant::now());
                     }
                 },

@@ -76,6 +76,13 @@ impl Config {
         let Self { gateway, session, telemetry, .. } = &mut self;
         gateway.listen.clone_from(&running.gateway.listen);
         gateway.admin_listen.clone_from(&running.gateway.admin_listen);
+        let tls =
+            [(&mut gateway.tls, &running.gateway.tls), (&mut gateway.admin_tls, &running.gateway.admin_tls)];
+        for (wanted, running) in
+            tls.into_iter().filter(|(wanted, running)| wanted.is_some() != running.is_some())
+        {
+            wanted.clone_from(running);
+        }
         gateway.state_dir.clone_from(&running.gateway.state_dir);
         gateway.workers = running.gateway.workers;
         session.state_key.clone_from(&running.session.state_key);

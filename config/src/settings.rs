@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{AccessRule, Backend, Http, PrincipalLimits, Rate, Secrets, Tokens};
+use crate::{AccessRule, Backend, Http, ListenerTls, PrincipalLimits, Rate, Secrets, Tokens};
 
 /// Everything the service runs on, complete and checked.
 #[derive(Clone)]
@@ -43,6 +43,10 @@ pub struct Config {
 pub struct Gateway {
     /// Main listener, `host:port`.
     pub listen: String,
+    /// `[gateway.tls]`: TLS of the main listener; `None`: none.
+    pub tls: Option<ListenerTls>,
+    /// `[gateway.admin_tls]`: the same of the admin listener.
+    pub admin_tls: Option<ListenerTls>,
     /// Admin listener, `host:port`.
     pub admin_listen: String,
     /// Where clients reach the service, without a slash at its end; empty = where it listens.

@@ -31,6 +31,25 @@ pub struct Addresses {
     pub main: SocketAddr,
     /// Of the admin listener.
     pub admin: SocketAddr,
+    /// Whether there is TLS, in the same order.
+    pub tls: [bool; 2],
+}
+
+impl Addresses {
+    /// The beginning of a URL of the MCP endpoints.
+    pub(crate) fn main_url(&self) -> String {
+        url(self.tls[0], self.main)
+    }
+
+    /// The same for the admin listener.
+    pub(crate) fn admin_url(&self) -> String {
+        url(self.tls[1], self.admin)
+    }
+}
+
+/// `https://host:port`, or without TLS `http://…`
+pub(crate) fn url(tls: bool, address: impl std::fmt::Display) -> String {
+    format!("http{}://{address}", if tls { "s" } else { "" })
 }
 
 impl Listeners {
@@ -40,7 +59,11 @@ impl Listeners {
         let admin = bind(&gateway.admin_listen, "gateway.admin_listen", "--admin-listen", &places).await?;
         let address =
             |listener: &TcpListener| listener.local_addr().map_err(|error| Failure::Runtime(error.into()));
-        let addresses = Addresses { main: address(&main)?, admin: address(&admin)? };
+        let addresses = Addresses {
+            main: address(&main)?,
+            admin: address(&admin)?,
+            tls: [gateway.tls.is_some(), gateway.admin_tls.is_some()],
+        };
         Ok(Self { main, admin, addresses })
     }
 }

@@ -20,6 +20,7 @@ use crate::admin::AccessRules;
 use crate::front::Front;
 use crate::telemetry::log::LogLevel;
 use crate::telemetry::recorder::Metrics;
+use crate::tls::Tls;
 use report::ReloadReport;
 
 /// Orders that may wait; whoever finds the queue full will be served by one of these.
@@ -42,6 +43,8 @@ pub(super) struct Reloading {
     pub(super) launcher: Launcher,
     pub(super) front: Arc<Front>,
     pub(super) access: AccessRules,
+    /// Of both listeners, in the order of [`tls::read`](crate::tls::read).
+    pub(super) tls: [Tls; 2],
     pub(super) metrics: Metrics,
     pub(super) log_level: LogLevel,
     pub(super) notify: Notify,

@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use mcpvisor_actors::Unconfinable;
-use mcpvisor_config::{Config, ConfigErrors, LoadRequest, Note, Problem, Source, load};
+use mcpvisor_config::{Config, ConfigErrors, LoadRequest, Loaded, Note, NoteKind, Problem, Source, load};
 
 use super::Failure;
 use crate::cli::CONFINE;
+use crate::tls::{self, Material};
 
 /// The name of the built-in backend.
 pub(super) const DEMO: &str = "demo";
@@ -37,8 +38,10 @@ pub struct Settings {
     pub notes: Vec<Note>,
     /// Whether the built-in demo is served, for want of a configuration.
     pub demo: bool,
-    /// The files that values were read from.
+    /// The files that values and certificates were read from.
     pub value_files: BTreeSet<PathBuf>,
+    /// What the listeners shake hands with, the main one first.
+    pub tls: [Option<Material>; 2],
     /// What they were loaded from, to be loaded again.
     pub request: LoadRequest,
 }
@@ -80,24 +83,22 @@ pub fn load_again(request: LoadRequest) -> Result<Settings, Failure> {
     let loaded = load(request.clone())?;
     refuse_what_cannot_be(&loaded.config)?;
     if !loaded.sources.is_empty() || !loaded.config.backends.is_empty() {
-        return Ok(Settings {
-            config: Arc::new(loaded.config),
-            sources: loaded.sources,
-            notes: loaded.notes,
-            demo: false,
-            value_files: loaded.value_files,
-            request,
-        });
+        return settings(loaded, request, false);
     }
     let demo = load(LoadRequest { files: vec![demo_source()?], ..request.clone() })?;
-    Ok(Settings {
-        config: Arc::new(demo.config),
-        sources: Vec::new(),
-        notes: demo.notes,
-        demo: true,
-        value_files: BTreeSet::new(),
-        request,
-    })
+    settings(Loaded { sources: Vec::new(), ..demo }, request, true)
+}
+
+/// With what the listeners are to shake hands with.
+fn settings(loaded: Loaded, request: LoadRequest, demo: bool) -> Result<Settings, Failure> {
+    let Loaded { config, sources, mut notes, mut value_files } = loaded;
+    let tls = tls::read(&config.gateway).map_err(ConfigErrors)?;
+    let worth_a_word = |note: &&Note| note.kind == NoteKind::Warning;
+    notes.extend(tls.iter().flatten().map(|material| &material.note).filter(worth_a_word).cloned());
+    for tls in [&config.gateway.tls, &config.gateway.admin_tls].into_iter().flatten() {
+        value_files.extend([&tls.cert, &tls.key].into_iter().chain(&tls.client_ca).cloned());
+    }
+    Ok(Settings { config: Arc::new(config), sources, notes, demo, value_files, tls, request })
 }
 
 /// A server that was to be kept from something is not started where it cannot be, and that is better said now than to its users.

@@ -158,7 +158,7 @@ fn unusable(folder: &Path, error: &std::io::Error) {
 
 fn held(folder: &Path) -> Failure {
     let by = match RunFile::read(folder) {
-        Some(run) => format!("by mcpvisor with pid {}, which serves at http://{}", run.pid, run.listen),
+        Some(run) => format!("by mcpvisor with pid {}, which serves at {}", run.pid, run.url()),
         None => "by another mcpvisor that is just starting".to_owned(),
     };
     Failure::Runtime(anyhow!(

@@ -29,21 +29,21 @@ pub(super) fn print(settings: &Settings, addresses: &Addresses) {
 pub(super) fn status(settings: &Settings, addresses: &Addresses) -> String {
     let backends = settings.config.backends.values().filter(|backend| !backend.disabled).count();
     let noun = if backends == 1 { "backend" } else { "backends" };
-    format!("serving {backends} {noun} at http://{}, admin at http://{}", addresses.main, addresses.admin)
+    format!("serving {backends} {noun} at {}, admin at {}", addresses.main_url(), addresses.admin_url())
 }
 
 /// `alone`: `status` needs no telling whom to ask.
 fn text(settings: &Settings, addresses: &Addresses, program: &str, alone: bool) -> String {
-    let (main, admin) = (addresses.main, addresses.admin);
+    let (main, admin) = (addresses.main_url(), addresses.admin_url());
     let mut out = format!("mcpvisor {VERSION}\n");
     let mut line = |name: &str, what: &str| {
         let _ = writeln!(out, "  {name:<9} {what}");
     };
-    line("serving", &format!("http://{main}"));
+    line("serving", &main);
     let backends: Vec<_> = settings.config.backends.values().filter(|backend| !backend.disabled).collect();
     for (index, backend) in backends.iter().take(LISTED).enumerate() {
         let label = if index == 0 { "backends" } else { "" };
-        line(label, &format!("http://{main}/mcp/{}  ({})", backend.name, reached_by(backend)));
+        line(label, &format!("{main}/mcp/{}  ({})", backend.name, reached_by(backend)));
     }
     match backends.len() {
         0 => line("backends", "none: add a [backends.NAME] to the configuration"),
@@ -51,26 +51,26 @@ fn text(settings: &Settings, addresses: &Addresses, program: &str, alone: bool) 
         _ => {}
     }
     if settings.config.gateway.unified && backends.len() > 1 {
-        line("", &format!("http://{main}/mcp  (all of them as one)"));
+        line("", &format!("{main}/mcp  (all of them as one)"));
     }
     for (name, members) in &settings.config.groups {
-        line("", &format!("http://{main}/mcp/group/{name}  ({})", members.join(", ")));
+        line("", &format!("{main}/mcp/group/{name}  ({})", members.join(", ")));
     }
-    line("admin", &format!("http://{admin}/metrics and /api/v1/connections"));
+    line("admin", &format!("{admin}/metrics and /api/v1/connections"));
     for (index, source) in settings.sources.iter().enumerate() {
         let name =
             if source.as_os_str() == "-" { "standard input".into() } else { source.display().to_string() };
         line(if index == 0 { "config" } else { "" }, &name);
     }
     if settings.demo {
-        let url = format!("http://{main}/mcp/{DEMO}");
-        let status = if alone { "status".to_owned() } else { format!("status --admin http://{admin}") };
+        let url = format!("{main}/mcp/{DEMO}");
+        let status = if alone { "status".to_owned() } else { format!("status --admin {admin}") };
         let _ = write!(
             out,
             "\nNo configuration found, so the built-in demo is served. Try it in a second terminal:\n\n  \
              {program} tools {url}\n  \
              {program} call {url} echo message=hi\n  \
-             {program} call {url} counter + crash + counter; {program} {status}; curl -s http://{admin}/metrics | grep \
+             {program} call {url} counter + crash + counter; {program} {status}; curl -s {admin}/metrics | grep \
              'restarts_total.*exit'\n\n\
              The last one crashes the server in the middle of a session: the session goes on.\n\
              Your own servers: {program} serve --config mcp.json\n"
@@ -129,12 +129,17 @@ mod tests {
             notes: Vec::new(),
             demo,
             value_files: Default::default(),
+            tls: Default::default(),
             request: LoadRequest::default(),
         }
     }
 
     fn addresses() -> Addresses {
-        Addresses { main: ([127, 0, 0, 1], 18080).into(), admin: ([127, 0, 0, 1], 19464).into() }
+        Addresses {
+            main: ([127, 0, 0, 1], 18080).into(),
+            admin: ([127, 0, 0, 1], 19464).into(),
+            tls: [false; 2],
+        }
     }
 
     #[test]

@@ -16,6 +16,11 @@ pub fn run(wanted: &ConfigArguments) -> Outcome {
     for note in &settings.notes {
         eprintln!("note: {note}");
     }
+    for note in settings.tls.iter().flatten().map(|material| &material.note) {
+        if !settings.notes.contains(note) {
+            eprintln!("note: {note}");
+        }
+    }
     if settings.demo {
         eprintln!("note: no configuration found: this is the built-in demo");
     }

@@ -1,9 +1,10 @@
 //! The running service that a command asks, by its admin API.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use reqwest::{Certificate, Client, ClientBuilder, Identity, Method, RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -28,7 +29,7 @@ impl Service {
     /// # Errors
     /// None runs, or several do and none was chosen.
     pub(super) fn of(wanted: &ServiceArguments) -> Result<Self, Failure> {
-        let client = Client::builder().connect_timeout(PATIENCE).no_proxy().build();
+        let client = trusting(wanted)?.connect_timeout(PATIENCE).no_proxy().build();
         let client = client.context("cannot make a client")?;
         Ok(Self { admin: admin_url(wanted)?, bearer: wanted.bearer.clone(), client })
     }
@@ -91,6 +92,13 @@ impl Service {
             if error.is_builder() {
                 return Failure::Usage(format!("'{admin}' is no URL\n    write it as http://127.0.0.1:9464"));
             }
+            if let Some(why) = tls_failure(&error).filter(|_| admin.starts_with("https://")) {
+                return Failure::Runtime(anyhow!(
+                    "{admin}: no TLS connection: {why}\n    \
+                     give the authority of its certificate with --ca FILE, its name with --admin https://NAME:PORT, and \
+                     where it wants one your own certificate with --cert FILE"
+                ));
+            }
             let why = if error.is_timeout() { "it does not answer in time" } else { "nothing answers there" };
             Failure::Runtime(anyhow!(
                 "{admin}: {why}\n    is mcpvisor running, and is this its admin address?"
@@ -121,12 +129,54 @@ impl Service {
     }
 }
 
+/// A client that trusts whom it is told to, else whom the system trusts.
+fn trusting(wanted: &ServiceArguments) -> Result<ClientBuilder, Failure> {
+    let mut client = Client::builder();
+    let read = |path: &Path| {
+        std::fs::read(path)
+            .map_err(|error| Failure::Usage(format!("{} cannot be read: {error}", path.display())))
+    };
+    let wrong =
+        |path: &Path, what: &str| Failure::Usage(format!("{} holds no {what} in PEM", path.display()));
+    if let Some(path) = &wanted.ca {
+        let authorities = Certificate::from_pem_bundle(&read(path)?).ok().filter(|found| !found.is_empty());
+        client = client.tls_certs_only(authorities.ok_or_else(|| wrong(path, "certificate"))?);
+    }
+    if let Some(path) = &wanted.cert {
+        let identity = Identity::from_pem(&read(path)?);
+        client = client.identity(identity.map_err(|_| wrong(path, "certificate and private key"))?);
+    }
+    Ok(client)
+}
+
+/// What is wrong with TLS, if that may be what is wrong: whoever is refused for want of a certificate may only see the end.
+fn tls_failure(error: &reqwest::Error) -> Option<String> {
+    if error.is_timeout() {
+        return None;
+    }
+    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = source {
+        if let Some(found) = error.downcast_ref::<rustls::Error>() {
+            return Some(found.to_string());
+        }
+        let io = error.downcast_ref::<std::io::Error>();
+        if io.is_some_and(|io| io.kind() == std::io::ErrorKind::ConnectionRefused) {
+            return None;
+        }
+        source = match io.and_then(std::io::Error::get_ref) {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    Some("it was cut".to_owned())
+}
+
 /// The admin address asked for, else that of the one service that runs.
 fn admin_url(wanted: &ServiceArguments) -> Result<String, Failure> {
     if let Some(url) = &wanted.admin {
         return Ok(with_scheme(url));
     }
-    Ok(format!("http://{}", place(wanted)?.run.admin_listen))
+    Ok(place(wanted)?.run.admin_url())
 }
 
 fn with_scheme(url: &str) -> String {
@@ -144,7 +194,7 @@ pub(super) fn place(wanted: &ServiceArguments) -> Result<state_dir::Place, Failu
         None => state_dir::running(),
     };
     if let Some(admin) = wanted.admin.as_deref().map(with_scheme) {
-        places.retain(|place| format!("http://{}", place.run.admin_listen) == admin);
+        places.retain(|place| place.run.admin_url() == admin);
         if places.is_empty() {
             return Err(Failure::Runtime(anyhow!(
                 "no mcpvisor of this user with the admin address {admin} was found\n    \
@@ -166,10 +216,7 @@ pub(super) fn place(wanted: &ServiceArguments) -> Result<state_dir::Place, Failu
         (several, _) => {
             let line = |place: &state_dir::Place| {
                 let run = &place.run;
-                format!(
-                    "\n    --admin http://{}  (pid {}, serves http://{})",
-                    run.admin_listen, run.pid, run.listen
-                )
+                format!("\n    --admin {}  (pid {}, serves {})", run.admin_url(), run.pid, run.url())
             };
             let lines: String = several.iter().map(line).collect();
             Err(Failure::Usage(format!("{} services run; choose one:{lines}", several.len())))

@@ -33,9 +33,13 @@ pub(crate) async fn one(
 ) -> Result<HttpResponse, Rejection> {
     let mut source = send(session, message).holding(held);
     let held = held_requests(session).await;
-    if held.is_empty() && !as_stream {
+    // What a backend says to credentials has a status, which a stream that is open cannot have any more.
+    let waits = !as_stream || session.face().settings().sees_credentials;
+    if held.is_empty() && waits {
         let first = poll_fn(|cx| source.poll_first(cx));
-        if let Ok(false) = timeout(session.face().settings().keep_alive, first).await {
+        if let Ok(false) = timeout(session.face().settings().keep_alive, first).await
+            && (!as_stream || source.challenge().is_some())
+        {
             return Ok(match source.take_answer() {
                 Some(answer) => match source.challenge() {
                     None => body::answer(session, answer),

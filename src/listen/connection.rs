@@ -1,4 +1,4 @@
-//! One connection: hyper while there is something to do, a socket and nothing else while there is not.
+//! One connection: after a TLS handshake, if there is to be one, hyper while there is something to do, a socket and nothing else while there is not.
 //!
 //! hyper keeps two buffers of 8 KiB and the state of a request as long as it has the connection, also for clients that keep theirs open
 //! and say nothing, as all do. So it is taken from hyper after [`REST`], and given to it again with the next byte.
@@ -19,11 +19,13 @@ use hyper::server::conn::http1::{self, Parts};
 use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use mcpvisor_config::Http;
+use rustls::ServerConfig;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::patient::{Patience, Patient};
+use super::socket::{Socket, shake_hands};
 use super::stage::{About, Stage, staged};
 use crate::telemetry::limits;
 
@@ -45,6 +47,7 @@ enum Next {
 /// Serves it to its end, or until `stop`: then what is in flight is finished. `scarce`: descriptors are.
 pub(super) async fn serve<S, B>(
     stream: TcpStream,
+    tls: Option<Arc<ServerConfig>>,
     service: S,
     http: Http,
     scarce: bool,
@@ -59,6 +62,25 @@ pub(super) async fn serve<S, B>(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY could not be set");
     }
+    let Some(tls) = tls else { return serve_on(stream, service, http, scarce, stop).await };
+    let patience = if scarce { http.header_timeout.min(SCARCE) } else { http.header_timeout };
+    // Boxed: a connection without TLS is no larger for it.
+    let over_tls = async move {
+        if let Some(stream) = shake_hands(stream, tls, patience, &stop).await {
+            serve_on(stream, service, http, scarce, stop).await;
+        }
+    };
+    Box::pin(over_tls).await;
+}
+
+async fn serve_on<T, S, B>(stream: T, service: S, http: Http, scarce: bool, stop: CancellationToken)
+where
+    T: Socket + 'static,
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Send + 'static,
+    S::Future: Send,
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
     let at_most = |wait: Duration| if scarce { wait.min(SCARCE) } else { wait };
     let patience =
         Patience { head: at_most(http.header_timeout), idle: at_most(http.keep_alive), rest: REST };
@@ -107,10 +129,10 @@ fn builder(http: &Http, scarce: bool) -> http1::Builder {
 }
 
 /// Waits until something comes on a connection at rest: true, or nothing is to be waited for any more.
-async fn comes(io: &Patient<TokioIo<TcpStream>>, idle: Duration, stop: &CancellationToken) -> bool {
+async fn comes<T: Socket>(io: &Patient<TokioIo<T>>, idle: Duration, stop: &CancellationToken) -> bool {
     let (stream, since) = io.at_rest();
     tokio::select! {
-        readable = stream.inner().readable() => readable.is_ok(),
+        readable = stream.inner().socket().readable() => readable.is_ok(),
         () = stop.cancelled() => false,
         () = sleep_until(since.unwrap_or_else(Instant::now) + idle) => false,
     }

@@ -61,6 +61,13 @@ impl Service {
         service
     }
 
+    /// The same for one that cannot be asked in plain HTTP whether it is ready: it listens.
+    pub async fn start_unasked(config: &str) -> Self {
+        let mut service = Self::spawned(TempDir::new().unwrap(), config, &[], &[], &[]);
+        service.wait_until_it_listens().await;
+        service
+    }
+
     /// The same for one that cannot write its state, so that only what it prints tells where it is. `within` is a command
     /// that ends by running what follows it. Its instance is not known.
     pub async fn start_without_state(
@@ -115,6 +122,11 @@ impl Service {
     }
 
     async fn wait_until_ready(&mut self) {
+        self.wait_until_it_listens().await;
+        self.wait_for_200().await;
+    }
+
+    async fn wait_until_it_listens(&mut self) {
         let run_file = self.run_file();
         let run = eventually("the service writes run.json", async || {
             assert_eq!(self.child.try_wait().unwrap(), None, "it did not start:\n{}", self.log());
@@ -123,7 +135,6 @@ impl Service {
         let run = run.await;
         let text = |key: &str| run[key].as_str().unwrap().to_owned();
         (self.main, self.admin, self.instance) = (text("listen"), text("admin_listen"), text("instance"));
-        self.wait_for_200().await;
     }
 
     async fn wait_for_200(&self) {

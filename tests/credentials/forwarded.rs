@@ -88,6 +88,13 @@ async fn a_refusal_is_the_clients_to_see_and_counts_nothing() {
             "{shows}"
         );
     }
+    // Also to a client that would rather have a stream.
+    let list = json!({ "jsonrpc": "2.0", "id": 9, "method": "tools/list" }).to_string();
+    let streams = shown(Ask::mcp("/mcp/a", list), "Bearer bad").header("mcp-session-id", &user.session);
+    let streams = streams.header("accept", "text/event-stream, application/json;q=0.1");
+    assert_eq!(streams.clone().send(&service.main).await.status, 401);
+    let streamed = streams.header("authorization", "Bearer good").send(&service.main).await;
+    assert!(streamed.status == 200 && streamed.is_stream());
     let connection = service.connections().await.remove(0);
     assert_eq!((&connection["error_count"], &connection["restarts"]), (&json!(0), &json!(0)), "{connection}");
     // Its token has come to its end, and so has its connection.

@@ -18,6 +18,18 @@ pub(super) fn general(running: &Config, wanted: &Config) -> (Vec<String>, Vec<St
     let (before, after) = (&running.gateway, &wanted.gateway);
     restart.compare("gateway.listen", &before.listen, &after.listen);
     restart.compare("gateway.admin_listen", &before.admin_listen, &after.admin_listen);
+    let tls = [
+        ("gateway.tls", &before.tls, &after.tls),
+        ("gateway.admin_tls", &before.admin_tls, &after.admin_tls),
+    ];
+    for (key, before, after) in tls {
+        // Whoever knows the address knows whether it speaks TLS: that does not change under them.
+        if before.is_some() == after.is_some() {
+            settings.compare(key, before, after);
+        } else {
+            restart.compare(key, before, after);
+        }
+    }
     restart.compare("gateway.state_dir", &before.state_dir, &after.state_dir);
     restart.compare("gateway.workers", &before.workers, &after.workers);
     settings.compare("gateway.busy_poll", &before.busy_poll, &after.busy_poll);

@@ -2,12 +2,15 @@
 
 use crate::read::Reader;
 use crate::{
-    Backoff, Gateway, Http, Limits, LogFormat, Pool, PrincipalLimits, Rate, Session, Telemetry, Timeouts,
+    Backoff, Gateway, Http, Limits, ListenerTls, LogFormat, Pool, PrincipalLimits, Rate, Session, Telemetry,
+    Timeouts,
 };
 
 pub(super) fn gateway(reader: &Reader<'_>) -> Gateway {
     Gateway {
         listen: reader.text("listen"),
+        tls: listener_tls(&reader.table("tls")),
+        admin_tls: listener_tls(&reader.table("admin_tls")),
         admin_listen: reader.text("admin_listen"),
         public_url: reader.text("public_url").trim_end_matches('/').to_owned(),
         drain_timeout: reader.duration("drain_timeout"),
@@ -17,6 +20,24 @@ pub(super) fn gateway(reader: &Reader<'_>) -> Gateway {
         busy_poll: reader.duration("busy_poll"),
         reload_on_change: reader.flag("reload_on_change"),
     }
+}
+
+/// There is TLS once there is a certificate.
+fn listener_tls(reader: &Reader<'_>) -> Option<ListenerTls> {
+    let path = |key: &str| Some(reader.text(key)).filter(|path| !path.is_empty());
+    let (cert, key, client_ca) = (path("cert"), path("key"), path("client_ca").map(Into::into));
+    let missing = match (&cert, &key) {
+        (None, None) if client_ca.is_some() => "cert",
+        (Some(_), None) => "key",
+        (None, Some(_)) => "cert",
+        _ => return Some(ListenerTls { cert: cert?.into(), key: key?.into(), client_ca }),
+    };
+    reader.fault(
+        missing,
+        "missing",
+        "give both cert and key, the paths of PEM files; without both there is no TLS",
+    );
+    None
 }
 
 pub(super) fn pool(reader: &Reader<'_>) -> Pool {

@@ -3,9 +3,11 @@
 use toml_edit::{Array, InlineTable, Table};
 
 use super::{access, list, number, put};
-use crate::secret::REDACTED;
+use crate::secret::{REDACTED, Secrets};
 use crate::units::{write_duration, write_size};
-use crate::{AuthKey, Backoff, Config, Http, Limits, LogFormat, Pool, PrincipalLimits, Rate, Timeouts};
+use crate::{
+    AuthKey, Backoff, Config, Http, Limits, ListenerTls, LogFormat, Pool, PrincipalLimits, Rate, Timeouts,
+};
 
 pub(super) fn gateway(config: &Config) -> Table {
     let gateway = &config.gateway;
@@ -20,7 +22,18 @@ pub(super) fn gateway(config: &Config) -> Table {
     put(&mut table, "workers", number(gateway.workers));
     put(&mut table, "busy_poll", write_duration(gateway.busy_poll));
     put(&mut table, "reload_on_change", gateway.reload_on_change);
+    for (key, tls) in [("tls", &gateway.tls), ("admin_tls", &gateway.admin_tls)] {
+        if let Some(tls) = tls {
+            put(&mut table, key, listener_tls(tls, &config.secrets));
+        }
+    }
     table
+}
+
+fn listener_tls(tls: &ListenerTls, secrets: &Secrets) -> InlineTable {
+    let path = |path: &std::path::Path| secrets.redact(&path.display().to_string());
+    let client_ca = tls.client_ca.as_deref().map(path).unwrap_or_default();
+    InlineTable::from_iter([("cert", path(&tls.cert)), ("key", path(&tls.key)), ("client_ca", client_ca)])
 }
 
 pub(crate) fn pool(pool: &Pool) -> Table {

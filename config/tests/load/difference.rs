@@ -104,8 +104,28 @@ fn an_upstream_is_another_one_with_another_url_or_other_headers() {
     );
     let difference = between(&before, &after("http://b", r#"{ Old = "1", Same = "2" }"#));
     assert_eq!(changed(&difference, "h"), (vec!["url"], Change::Relaunch));
+    let oauth = |secret: &str| {
+        let oauth = format!(
+            "oauth = {{ token_url = \"https://t\", client_id = \"i\", client_secret = \"{secret}\" }}"
+        );
+        format!("[backends.h]\nurl = \"http://a\"\n{oauth}\n")
+    };
+    let difference = between(&oauth("hunter-22"), &oauth("hunter-33"));
+    assert_eq!(changed(&difference, "h"), (vec!["oauth"], Change::Relaunch));
     let difference = between(&before, "[backends.h]\ncommand = \"/bin/h\"\n");
     assert_eq!(changed(&difference, "h"), (vec!["command", "url"], Change::Relaunch));
+}
+
+/// A listener would speak TLS to those who know it without, or keep a certificate that was replaced.
+#[test]
+fn other_files_of_a_certificate_hold_at_once_and_tls_itself_after_a_restart() {
+    let with = |tls: &str| toml(&format!("[gateway.tls]\n{tls}\n{BEFORE}"));
+    let (one, other) = (with("cert = \"/c\"\nkey = \"/k\""), with("cert = \"/d\"\nkey = \"/k\""));
+    let difference = Difference::between(&one, &other);
+    assert_eq!((difference.settings, difference.needs_restart), (vec!["gateway.tls".to_owned()], vec![]));
+    let off = Difference::between(&one, &toml(BEFORE));
+    assert_eq!((off.settings, off.needs_restart), (vec![], vec!["gateway.tls".to_owned()]));
+    assert_eq!(toml(BEFORE).until_restart(&one).gateway.tls, one.gateway.tls);
 }
 
 /// One general setting would look like a change of every backend, and take back every operator's stop.
@@ -185,7 +205,10 @@ fn a_change_of_any_key_is_found_under_its_name_and_ends_in_what_is_in_effect() {
             if ["issuer", "jwks_url", "public_url", "algorithms", "scopes"].contains(&key) {
                 continue;
             }
-            let value = another(section, key, default.as_value().unwrap());
+            let value = match default.as_value() {
+                Some(default) => another(section, key, default),
+                None => "{ cert = \"/c\", key = \"/k\" }".to_owned(),
+            };
             let wanted = toml(&format!("[{section}]\n{key} = {value}\n{BEFORE}"));
             let difference = Difference::between(&running, &wanted);
             let found: Vec<&String> = difference.settings.iter().chain(&difference.needs_restart).collect();

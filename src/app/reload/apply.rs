@@ -12,6 +12,9 @@ use crate::app::settings::{Settings, load_again};
 use crate::telemetry::log;
 use crate::telemetry::reloads::{self, Reload};
 
+/// The tables with the certificates of both listeners.
+const LISTENERS: [&str; 2] = ["gateway.tls", "gateway.admin_tls"];
+
 /// What a reload would put into effect.
 struct Wanted {
     settings: Settings,
@@ -54,7 +57,17 @@ impl Reloading {
         if report.result != Outcome::Ok {
             return report;
         }
-        let Wanted { settings, effective, .. } = wanted;
+        let Wanted { mut settings, effective, .. } = wanted;
+        // What is wrong with it is wrong with the configuration, and was found with that.
+        for ((key, tls), material) in LISTENERS.iter().zip(&self.tls).zip(std::mem::take(&mut settings.tls)) {
+            if tls.renew(material) {
+                tracing::info!(
+                    event = "tls.renewed",
+                    listener = key,
+                    "connections from now on get another certificate"
+                );
+            }
+        }
         let config = Arc::new(effective);
         // The tree first: it lets what is in flight at backends that are gone finish, which the front cannot.
         match self.launcher.reload(config.clone()).await {
@@ -76,7 +89,16 @@ impl Reloading {
     }
 
     fn report(&self, wanted: &Wanted) -> ReloadReport {
-        ReloadReport::of(&wanted.difference, &wanted.settings)
+        let mut report = ReloadReport::of(&wanted.difference, &wanted.settings);
+        // The same files may say something else.
+        for ((key, tls), material) in LISTENERS.iter().zip(&self.tls).zip(&wanted.settings.tls) {
+            if tls.differs(material.as_ref()) {
+                report.result = Outcome::Ok;
+                report.settings.retain(|known| known != key);
+                report.settings.push((*key).to_owned());
+            }
+        }
+        report
     }
 
     /// Reading files takes its time.

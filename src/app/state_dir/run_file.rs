@@ -7,7 +7,7 @@ use std::path::Path;
 use rustix::process::{Pid, test_kill_process};
 use serde::{Deserialize, Serialize};
 
-use crate::app::listeners::Addresses;
+use crate::app::listeners::{Addresses, url};
 
 const NAME: &str = "run.json";
 
@@ -20,6 +20,12 @@ pub struct RunFile {
     pub listen: String,
     /// Where metrics and the admin API are, `host:port`.
     pub admin_listen: String,
+    /// Whether the first of them speaks TLS …
+    #[serde(default)]
+    pub tls: bool,
+    /// … and the second.
+    #[serde(default)]
+    pub admin_tls: bool,
     /// Of mcpvisor.
     pub version: String,
     /// Marks every child of this start: the part before the colon of its `MCPVISOR_CHILD`.
@@ -27,11 +33,23 @@ pub struct RunFile {
 }
 
 impl RunFile {
+    /// The beginning of a URL of the MCP endpoints.
+    pub fn url(&self) -> String {
+        url(self.tls, &self.listen)
+    }
+
+    /// The same for the admin listener.
+    pub fn admin_url(&self) -> String {
+        url(self.admin_tls, &self.admin_listen)
+    }
+
     pub(super) fn of_this_process(addresses: &Addresses, instance: &str) -> Self {
         Self {
             pid: std::process::id(),
             listen: addresses.main.to_string(),
             admin_listen: addresses.admin.to_string(),
+            tls: addresses.tls[0],
+            admin_tls: addresses.tls[1],
             version: crate::VERSION.to_owned(),
             instance: instance.to_owned(),
         }

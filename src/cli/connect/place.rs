@@ -44,6 +44,7 @@ impl Place {
             admin: wanted.admin.clone(),
             state_dir: wanted.state_dir.clone(),
             bearer: None,
+            ..ServiceArguments::default()
         };
         Ok(Self { service: Found::Folder(service::place(&service)?.folder), path, name })
     }
@@ -56,7 +57,7 @@ impl Place {
         match &self.service {
             Found::Url(url) => Ok(url.clone()),
             Found::Folder(folder) => match state_dir::at(folder) {
-                Some(place) => Ok(format!("http://{}{}", place.run.listen, self.path)),
+                Some(place) => Ok(format!("{}{}", place.run.url(), self.path)),
                 None => Err(format!("no mcpvisor runs with the state folder {}", folder.display())),
             },
         }
