@@ -1,5 +1,7 @@
 //! One table per section.
 
+use std::path::PathBuf;
+
 use toml_edit::{Array, InlineTable, Table};
 
 use super::{access, list, number, put};
@@ -23,17 +25,20 @@ pub(super) fn gateway(config: &Config) -> Table {
     put(&mut table, "busy_poll", write_duration(gateway.busy_poll));
     put(&mut table, "reload_on_change", gateway.reload_on_change);
     for (key, tls) in [("tls", &gateway.tls), ("admin_tls", &gateway.admin_tls)] {
-        if let Some(tls) = tls {
-            put(&mut table, key, listener_tls(tls, &config.secrets));
-        }
+        put(&mut table, key, listener_tls(tls.as_ref(), &config.secrets));
     }
     table
 }
 
-fn listener_tls(tls: &ListenerTls, secrets: &Secrets) -> InlineTable {
-    let path = |path: &std::path::Path| secrets.redact(&path.display().to_string());
-    let client_ca = tls.client_ca.as_deref().map(path).unwrap_or_default();
-    InlineTable::from_iter([("cert", path(&tls.cert)), ("key", path(&tls.key)), ("client_ca", client_ca)])
+fn listener_tls(tls: Option<&ListenerTls>, secrets: &Secrets) -> InlineTable {
+    let shown = |path: Option<&PathBuf>| {
+        path.map(|path| secrets.redact(&path.display().to_string())).unwrap_or_default()
+    };
+    InlineTable::from_iter([
+        ("cert", shown(tls.map(|tls| &tls.cert))),
+        ("key", shown(tls.map(|tls| &tls.key))),
+        ("client_ca", shown(tls.and_then(|tls| tls.client_ca.as_ref()))),
+    ])
 }
 
 pub(crate) fn pool(pool: &Pool) -> Table {
