@@ -74,8 +74,10 @@ async fn measure(
         sleep(SETTLE).await;
         Memory::of(gateway.pid())
     };
+    sleep(SETTLE).await;
+    let spares = gateway.processes_of_servers();
     // What the first session ever brings with it is the base of all.
-    close(open(target, 1).await?, gateway).await?;
+    close(open(target, 1).await?, gateway, spares).await?;
     let base = now().await?;
     let mut idle = Vec::new();
     let mut steps = Vec::new();
@@ -84,11 +86,11 @@ async fn measure(
         steps.push((*count, now().await?));
     }
     let most = idle.len();
-    close(idle, gateway).await?;
+    close(idle, gateway, spares).await?;
     let after = now().await?;
     let idle = open(target, most).await?;
     let again = now().await?;
-    close(idle, gateway).await?;
+    close(idle, gateway, spares).await?;
     Ok(Idle { kind, base, steps, after, again })
 }
 
@@ -115,14 +117,14 @@ async fn open(target: &Target, count: usize) -> anyhow::Result<Vec<User>> {
     Ok(opened)
 }
 
-/// Ends the sessions; returns when their processes are gone.
-async fn close(users: Vec<User>, gateway: &Gateway) -> anyhow::Result<()> {
+/// Ends the sessions; returns when no more processes are there than so many, which are kept in reserve.
+async fn close(users: Vec<User>, gateway: &Gateway, spares: usize) -> anyhow::Result<()> {
     for (session, caller) in users {
         drop(caller);
         session.close().await?;
     }
     let closed = Instant::now();
-    while gateway.processes_of_servers() > 0 {
+    while gateway.processes_of_servers() > spares {
         anyhow::ensure!(closed.elapsed() < TO_BE_GONE, "processes are left of sessions that ended");
         sleep(Duration::from_millis(100)).await;
     }

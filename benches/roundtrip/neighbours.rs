@@ -39,7 +39,7 @@ pub(crate) async fn measure(options: &Options, binaries: &Binaries) -> anyhow::R
     let target = |backend| Target::parse(&gateway.url(backend));
     let (crashing, flooding, echo) =
         (target(backends::CRASHING)?, target(backends::FLOODING)?, target(backends::ECHO)?);
-    let witness = Witness::start(&echo).await?;
+    let mut witness = Witness::start(&echo).await?;
     let time = options.beside();
     let mut rounds = Vec::new();
     for _ in 0..options.rounds() {

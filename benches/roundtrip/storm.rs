@@ -45,7 +45,7 @@ pub(crate) async fn measure(options: &Options, binaries: &Binaries) -> anyhow::R
     allow_files(count as u64 * 2 + 200)?;
     let gateway = backends::start(options, binaries, &[]).await?;
     let target = Target::parse(&gateway.url(backends::ECHO))?;
-    let witness = Witness::start(&Target::parse(&gateway.url(backends::FRAGILE))?).await?;
+    let mut witness = Witness::start(&Target::parse(&gateway.url(backends::FRAGILE))?).await?;
     let before = witness.during(async { tokio::time::sleep(QUIET).await }).await?.0;
     let begin = Instant::now();
     let (during, outcomes) = witness.during(all(&target, count)).await?;

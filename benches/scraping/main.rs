@@ -15,6 +15,7 @@ use mcpvisor::admin::{Admin, EventLog};
 use mcpvisor::app::reload::Reloads;
 use mcpvisor::telemetry::log::{self, LogLevel};
 use mcpvisor::telemetry::recorder;
+use mcpvisor::tls::Tls;
 use mcpvisor_actors::{CancellationToken, Launcher, Phase};
 use mcpvisor_config::{Config, LoadRequest, Source, load};
 use tokio::net::TcpListener;
@@ -86,7 +87,7 @@ async fn round(connections: usize, metrics: recorder::Metrics, level: LogLevel) 
     let (reloads, _orders) = Reloads::new();
     let events = EventLog::start(launcher.events(), launcher.instance());
     let admin = Admin::new(launcher.clone(), metrics, reloads, events, level, stop.clone());
-    let serving = tokio::spawn(admin.serve(listener));
+    let serving = tokio::spawn(admin.serve(listener, Tls::default()));
     let seen = tokio::task::spawn_blocking(move || scrapes(address, SCRAPES)).await.unwrap();
     stop.cancel();
     serving.await.unwrap();

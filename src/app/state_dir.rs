@@ -172,7 +172,8 @@ mod tests {
     use super::*;
 
     fn addresses() -> Addresses {
-        Addresses { main: ([127, 0, 0, 1], 18080).into(), admin: ([127, 0, 0, 1], 19464).into() }
+        let (main, admin) = (([127, 0, 0, 1], 18080).into(), ([127, 0, 0, 1], 19464).into());
+        Addresses { main, admin, tls: [false; 2] }
     }
 
     #[test]

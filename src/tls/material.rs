@@ -95,6 +95,7 @@ fn material(section: &str, tls: &ListenerTls) -> Result<Material, Problem> {
 }
 
 /// When the certificate ends.
+#[expect(clippy::disallowed_methods, reason = "the end of a certificate is a time of the calendar")]
 fn note(key: &str, path: &Path, leaf: Option<&CertificateDer<'_>>) -> Result<Note, Problem> {
     let end = leaf.and_then(|leaf| expiry::not_after(leaf));
     let end =

@@ -1,7 +1,8 @@
 //! A server that notes what it is shown, and lets in whom a test wants it to. It gives tokens as well.
 
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -11,6 +12,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub struct Server {
@@ -21,12 +23,12 @@ pub struct Server {
 
 #[derive(Default)]
 struct Known {
-    seen: Mutex<Vec<Seen>>,
+    seen: watch::Sender<Vec<Seen>>,
     /// The only credentials that it takes; `None`: any, or none.
-    takes: Mutex<Option<String>>,
+    takes: watch::Sender<Option<String>>,
     /// What it says to who wants a token; `None`: it gives one.
-    denies: Mutex<Option<(u16, String)>>,
-    tokens: Mutex<usize>,
+    denies: watch::Sender<Option<(u16, String)>>,
+    tokens: AtomicUsize,
 }
 
 /// One request.
@@ -61,20 +63,20 @@ impl Server {
     }
 
     pub fn takes_only(&self, authorization: &str) {
-        *self.known.takes.lock().unwrap() = Some(authorization.to_owned());
+        self.known.takes.send_replace(Some(authorization.to_owned()));
     }
 
     pub fn denies_tokens(&self, status: u16, body: &str) {
-        *self.known.denies.lock().unwrap() = Some((status, body.to_owned()));
+        self.known.denies.send_replace(Some((status, body.to_owned())));
     }
 
     pub fn tokens(&self) -> usize {
-        *self.known.tokens.lock().unwrap()
+        self.known.tokens.load(Relaxed)
     }
 
     /// What has come so far.
     pub fn seen(&self) -> Vec<Seen> {
-        self.known.seen.lock().unwrap().clone()
+        self.known.seen.borrow().clone()
     }
 
     /// What each request of this kind was shown with.
@@ -101,18 +103,18 @@ async fn answer(known: Arc<Known>, request: Request<Incoming>) -> Result<Respons
         None => head.method.to_string(),
     };
     let whole = format!("{:?} {}", head.headers, String::from_utf8_lossy(&body));
-    known.seen.lock().unwrap().push(Seen { what: what.clone(), authorization: authorization.clone(), whole });
+    let seen = Seen { what: what.clone(), authorization: authorization.clone(), whole };
+    known.seen.send_modify(|all| all.push(seen));
     if is_token {
-        if let Some((status, body)) = known.denies.lock().unwrap().clone() {
+        if let Some((status, body)) = known.denies.borrow().clone() {
             return Ok(reply(status, &body));
         }
-        let mut tokens = known.tokens.lock().unwrap();
-        *tokens += 1;
+        let tokens = known.tokens.fetch_add(1, Relaxed) + 1;
         let token =
             json!({ "access_token": format!("token-{tokens}"), "token_type": "Bearer", "expires_in": 3600 });
         return Ok(reply(200, &token.to_string()));
     }
-    if known.takes.lock().unwrap().as_ref().is_some_and(|takes| authorization.as_ref() != Some(takes)) {
+    if known.takes.borrow().as_ref().is_some_and(|takes| authorization.as_ref() != Some(takes)) {
         let mut refused = reply(401, "who are you");
         let challenge = "Bearer resource_metadata=\"https://upstream/.well-known\", error=\"invalid_token\"";
         refused.headers_mut().insert("www-authenticate", challenge.parse().unwrap());

@@ -14,6 +14,8 @@ fn gate(listen: &str, hosts: &[&str], origins: &[&str]) -> Gate {
         state_dir: None,
         workers: 0,
         busy_poll: Duration::ZERO,
+        tls: None,
+        admin_tls: None,
         reload_on_change: false,
     };
     let own = |list: &[&str]| list.iter().map(|item| (*item).to_owned()).collect();
