@@ -35,7 +35,8 @@ async fn a_renewed_certificate_is_used_and_a_wrong_one_is_not() {
         problems.contains("gateway.tls.key") && problems.contains("is not the key of the certificate"),
         "{problems}"
     );
-    assert!(service.log().contains("config.reload_failed"));
+    let logged = async || service.log().contains("config.reload_failed").then_some(());
+    eventually("the log says so", logged).await;
     assert_eq!(service.metric(r#"mcpvisor_config_reloads_total{result="failed"}"#).await, 1.0);
     calls(&one, &service).await.unwrap();
     write(folder.path(), &second.server());
