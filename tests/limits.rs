@@ -7,6 +7,8 @@
 mod backends;
 #[path = "common/all.rs"]
 mod common;
+#[path = "limits/memory.rs"]
+mod memory;
 #[path = "limits/rates.rs"]
 mod rates;
 

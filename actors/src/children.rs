@@ -24,7 +24,9 @@ const EVERY: Duration = Duration::from_secs(10);
 /// What the processes of one backend use.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct BackendUsage {
-    /// How many there are.
+    /// Servers that were seen, each with what it has started.
+    pub servers: u64,
+    /// Processes of all of them.
     pub processes: u64,
     /// Resident memory, in bytes; pages that are shared count in each.
     pub memory: u64,

@@ -32,6 +32,8 @@ pub(crate) struct Seen {
     pub(crate) idle_for: Duration,
     /// Whether a client has its standalone stream open, where that matters.
     pub(crate) streaming: bool,
+    /// Whether others need its room.
+    pub(crate) pressed: bool,
 }
 
 impl Seen {
@@ -45,6 +47,7 @@ impl Seen {
             idle_for: now.saturating_duration_since(usage.last_used()),
             streaming: place.settings.load().keep_while_streaming
                 && route.listeners().iter().any(Route::is_stream_open),
+            pressed: usage.is_pressed(),
         }
     }
 }
@@ -59,11 +62,15 @@ pub(crate) fn due(seen: Seen, backend: &Backend) -> bool {
         Phase::Stopped => seen.idle_for >= STOPPED_VISIBLE,
         // Launching is also the phase of a key that was opened by a caller who never came to use it.
         Phase::Launching | Phase::Ready | Phase::BackingOff => {
-            let kept = backend.idle == Idle::Keep || (backend.keep_while_streaming && seen.streaming);
-            !kept && seen.idle_for >= backend.pool.idle_timeout
+            !kept(seen, backend) && (seen.pressed || seen.idle_for >= backend.pool.idle_timeout)
         }
         Phase::Draining => false,
     }
+}
+
+/// Whether it stays although nobody uses it.
+pub(crate) fn kept(seen: Seen, backend: &Backend) -> bool {
+    backend.idle == Idle::Keep || (backend.keep_while_streaming && seen.streaming)
 }
 
 pub(crate) struct Janitor;
@@ -151,7 +158,7 @@ mod tests {
     }
 
     fn idle(phase: Phase) -> Seen {
-        Seen { phase, busy: false, idle_for: TIMEOUT, streaming: false }
+        Seen { phase, busy: false, idle_for: TIMEOUT, streaming: false, pressed: false }
     }
 
     /// Reloads that come again and again would keep everything that nobody uses.
@@ -193,6 +200,15 @@ mod tests {
             );
         }
         assert!(!due(idle(Phase::Draining), &backend));
+    }
+
+    /// There would be no room for a session that somebody wants.
+    #[test]
+    fn what_others_need_the_room_of_goes_before_its_time_unless_it_is_used_or_kept() {
+        let pressed = Seen { pressed: true, idle_for: Duration::ZERO, ..idle(Phase::Ready) };
+        assert!(due(pressed, &backend("")));
+        assert!(!due(Seen { busy: true, ..pressed }, &backend("")));
+        assert!(!due(pressed, &backend("idle = \"keep\"")));
     }
 
     #[test]

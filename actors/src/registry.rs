@@ -19,6 +19,7 @@ mod hosts;
 mod keys;
 mod launches;
 mod list;
+mod memory;
 mod message;
 mod operator;
 mod receipt;

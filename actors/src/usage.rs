@@ -5,11 +5,16 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+/// No moment at which anything was used.
+const NEVER: u64 = u64::MAX;
+
 /// Shared by every route to one key, its Supervisor and its Connection.
 #[derive(Debug)]
 pub(crate) struct Usage {
     base: Instant,
     last_used: AtomicU64,
+    /// The last use after which it is to go if there is none other; [`NEVER`] = it may stay.
+    pressed: AtomicU64,
     requests: AtomicU64,
     in_flight: AtomicUsize,
     queued: AtomicUsize,
@@ -21,6 +26,7 @@ impl Usage {
         Self {
             base: now,
             last_used: AtomicU64::new(0),
+            pressed: AtomicU64::new(NEVER),
             requests: AtomicU64::new(0),
             in_flight: AtomicUsize::new(0),
             queued: AtomicUsize::new(0),
@@ -47,6 +53,16 @@ impl Usage {
 
     pub(crate) fn last_used(&self) -> Instant {
         self.base + Duration::from_millis(self.last_used.load(Relaxed))
+    }
+
+    /// Others need its room: unless somebody uses it from now on, it is to go.
+    pub(crate) fn press(&self) {
+        self.pressed.store(self.last_used.load(Relaxed), Relaxed);
+    }
+
+    /// Whether that holds.
+    pub(crate) fn is_pressed(&self) -> bool {
+        self.pressed.load(Relaxed) == self.last_used.load(Relaxed)
     }
 
     pub(crate) fn requests(&self) -> u64 {
@@ -98,5 +114,17 @@ mod tests {
         usage.touch(start + Duration::from_secs(3));
         assert_eq!(usage.last_used(), start + Duration::from_secs(5));
         assert_eq!(usage.requests(), 1);
+    }
+
+    /// Who comes back in time would lose his server all the same.
+    #[tokio::test(start_paused = true)]
+    async fn what_is_used_once_more_need_not_go() {
+        let start = Instant::now();
+        let usage = Usage::new(start);
+        assert!(!usage.is_pressed());
+        usage.press();
+        assert!(usage.is_pressed());
+        usage.touch(start + Duration::from_secs(1));
+        assert!(!usage.is_pressed());
     }
 }

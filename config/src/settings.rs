@@ -156,6 +156,8 @@ pub struct Limits {
     pub replay_events: usize,
     /// Bytes kept per stream for resuming.
     pub replay_bytes: usize,
+    /// Bytes of memory of the processes of servers, as seen; zero = as much as they take.
+    pub max_memory: usize,
     /// How fast the requests of one principal to a backend may come.
     pub rate: Rate,
 }

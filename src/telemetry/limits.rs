@@ -28,6 +28,7 @@ pub(crate) const ALL: &[&str] = &[
     "limits.max_concurrent_launches",
     "limits.max_connections",
     "limits.max_sessions",
+    "limits.max_memory",
     "limits.max_message_bytes",
     "limits.requests_per_second",
     "principal_limits.max_sessions",

@@ -56,6 +56,7 @@ impl Ledger {
             .collect();
         for living in self.living.values() {
             let usage = all.entry(living.backend.clone()).or_default();
+            usage.servers += u64::from(living.last.processes > 0);
             usage.processes += living.last.processes;
             usage.memory += living.last.memory;
             usage.open_fds += living.last.open_fds;
@@ -107,7 +108,7 @@ mod tests {
         assert_eq!(ledger.groups(), HashSet::from([70, 71, 72]));
         let one = Sample { processes: 1, memory: 10, open_fds: 4, cpu_seconds: 0.5 };
         ledger.seen(&HashMap::from([(70, one), (71, one), (72, one)]));
-        let expected = BackendUsage { processes: 2, memory: 20, open_fds: 8, cpu_seconds: 1.0 };
+        let expected = BackendUsage { servers: 2, processes: 2, memory: 20, open_fds: 8, cpu_seconds: 1.0 };
         assert_eq!(ledger.usage()["b"], expected);
         assert_eq!(ledger.usage()["other"].processes, 1);
     }

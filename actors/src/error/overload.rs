@@ -15,6 +15,10 @@ pub enum Overload {
     Sessions,
     /// The same of the backend.
     BackendSessions,
+    /// `limits.max_memory`
+    Memory,
+    /// The same of the backend.
+    BackendMemory,
     /// Large answers that the session has not fetched.
     Unfetched,
     /// `limits.requests_per_second`, of the principal at the backend.
@@ -41,13 +45,15 @@ pub enum Overload {
 
 impl Overload {
     /// Every one.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::Queue,
         Self::Tickets,
         Self::Connections,
         Self::BackendConnections,
         Self::Sessions,
         Self::BackendSessions,
+        Self::Memory,
+        Self::BackendMemory,
         Self::Unfetched,
         Self::Rate,
         Self::Upstream,
@@ -68,6 +74,7 @@ impl Overload {
             Self::Tickets | Self::PrincipalLaunches => "tickets",
             Self::Connections | Self::BackendConnections | Self::PrincipalConnections => "connections",
             Self::Sessions | Self::BackendSessions | Self::PrincipalSessions => "sessions",
+            Self::Memory | Self::BackendMemory => "memory",
             Self::Unfetched => "unfetched",
             Self::Rate | Self::Upstream | Self::PrincipalRate => "rate",
             Self::Requests | Self::PrincipalRequests => "in_flight",
@@ -79,8 +86,12 @@ impl Overload {
     pub const fn scope(self) -> &'static str {
         match self {
             Self::Queue | Self::Unfetched => "session",
-            Self::Tickets | Self::BackendConnections | Self::BackendSessions | Self::Upstream => "backend",
-            Self::Connections | Self::Sessions | Self::Requests | Self::Streams => "service",
+            Self::Tickets
+            | Self::BackendConnections
+            | Self::BackendSessions
+            | Self::BackendMemory
+            | Self::Upstream => "backend",
+            Self::Connections | Self::Sessions | Self::Memory | Self::Requests | Self::Streams => "service",
             Self::Rate
             | Self::PrincipalSessions
             | Self::PrincipalConnections
@@ -98,6 +109,7 @@ impl Overload {
             Self::Tickets => "limits.max_concurrent_launches",
             Self::Connections | Self::BackendConnections => "limits.max_connections",
             Self::Sessions | Self::BackendSessions => "limits.max_sessions",
+            Self::Memory | Self::BackendMemory => "limits.max_memory",
             Self::Unfetched => "limits.max_message_bytes",
             Self::Rate => "limits.requests_per_second",
             Self::Upstream => "upstream",
@@ -125,6 +137,8 @@ impl Overload {
             Self::Sessions => "too many sessions",
             Self::BackendConnections => "too many connections to this backend",
             Self::BackendSessions => "too many sessions of this backend",
+            Self::Memory => "no memory for one more server",
+            Self::BackendMemory => "no memory for one more server of this backend",
             Self::Unfetched => "this session has not fetched the answers it has",
             Self::Rate => "too many requests of yours to this backend in this time",
             Self::Upstream => return "the backend has had too many requests in this time".to_owned(),

@@ -122,6 +122,7 @@ impl RegistryState {
             let (backend, what) = (key.backend_id.clone(), Overload::BackendConnections);
             return Err(Refusal::Overloaded { backend, what, most: Some(most as u64), retry_after });
         }
+        self.make_room(key, settings.load().limits.max_memory)?;
         Ok(settings)
     }
 

@@ -42,7 +42,7 @@ pub(crate) enum SpareMsg {
 
 /// One spare that nobody was given, until nothing of it is left. Dropped, it is killed.
 pub(super) struct Kept {
-    backend: Arc<str>,
+    pub(super) backend: Arc<str>,
     metrics: BackendMetrics,
     events: Events,
     pid: Option<u32>,
@@ -129,7 +129,7 @@ impl RegistryState {
     /// Sessions come first where there is little room.
     fn may_start_spare(&self, backend: &Arc<str>) -> bool {
         let room = self.entries.len() + self.reserve.len() < self.args.live.config().limits.max_connections;
-        room && self.draining.is_none() && !self.is_stopped(backend)
+        room && self.draining.is_none() && !self.is_stopped(backend) && self.has_memory_for(backend)
     }
 
     /// What is no longer wanted gives its seat back by dropping it.

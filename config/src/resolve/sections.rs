@@ -92,6 +92,7 @@ pub(super) fn limits(reader: &Reader<'_>) -> Limits {
         max_body_bytes: reader.size("max_body_bytes"),
         replay_events: reader.count("replay_events"),
         replay_bytes: reader.size("replay_bytes"),
+        max_memory: reader.size("max_memory"),
         rate: rate(reader),
     }
 }

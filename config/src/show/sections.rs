@@ -98,6 +98,7 @@ pub(crate) fn limits(limits: &Limits) -> Table {
     put(&mut table, "max_body_bytes", write_size(limits.max_body_bytes));
     put(&mut table, "replay_events", number(limits.replay_events));
     put(&mut table, "replay_bytes", write_size(limits.replay_bytes));
+    put(&mut table, "max_memory", write_size(limits.max_memory));
     rate(&mut table, limits.rate);
     table
 }
