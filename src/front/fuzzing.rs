@@ -53,6 +53,9 @@ pub fn lets_in(listen: &str, hosts: &[String], origins: &[String], request: &Par
         workers: 0,
         busy_poll: std::time::Duration::ZERO,
         reload_on_change: false,
+        tls: None,
+        admin_tls: None,
+        public_url: String::new(),
     };
     let auth = Auth { allowed_hosts: hosts.to_vec(), allowed_origins: origins.to_vec(), ..Auth::default() };
     Gate::new(&gateway, &auth).check(request).map_err(|refused: Refused| format!("{refused:?}"))
