@@ -97,17 +97,22 @@ impl<T: Read + Write + Unpin> Patient<T> {
     /// It is: the end, as the connection sees it, or a rest.
     fn overdue(&mut self, cx: &mut Context<'_>, about: About) -> Poll<io::Result<()>> {
         if about == About::Idle {
-            if self.patience.idle <= self.patience.rest {
-                return Poll::Ready(Ok(()));
-            }
-            self.stage.set(About::Rest);
-            return Poll::Pending;
+            return if self.rest() { Poll::Pending } else { Poll::Ready(Ok(())) };
         }
         limits::reached(limits::HEADER_TIMEOUT);
         // As much of it as there is room for.
         let _ = Pin::new(&mut self.inner).poll_write(cx, TOO_SLOW);
         let text = "the head did not come within http.header_timeout";
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, text)))
+    }
+
+    /// Whether there is time for one.
+    fn rest(&mut self) -> bool {
+        let rests = self.patience.rest < self.patience.idle;
+        if rests {
+            self.stage.set(About::Rest);
+        }
+        rests
     }
 
     fn note<R>(&mut self, written: Poll<R>) -> Poll<R> {
@@ -172,9 +177,10 @@ impl<T: Read + Write + Unpin> Write for Patient<T> {
         let this = self.get_mut();
         ready!(Pin::new(&mut this.inner).poll_flush(cx))?;
         let about = this.stage.about();
-        if about == About::Idle {
-            // The response is over. Whoever has been told once that nothing comes need not ask again before something does.
-            let _ = this.poll_overdue(cx, about);
+        // The response is over. Whoever has been told once that nothing comes need not ask again before something does, and
+        // hyper does not: then only this is called when the time is over.
+        if about == About::Idle && this.poll_overdue(cx, about).is_ready() {
+            this.rest();
         }
         Poll::Ready(Ok(()))
     }

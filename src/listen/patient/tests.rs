@@ -130,3 +130,19 @@ async fn it_rests_when_it_asks_for_nothing_and_goes_on_where_it_was() {
     assert_eq!(stage.about(), About::Head);
     assert_eq!(read(&mut io).await.unwrap(), 1);
 }
+
+/// Each connection would keep its buffers: hyper does not read again after a response whose last read was in vain.
+#[tokio::test(start_paused = true)]
+async fn it_rests_also_if_nobody_tries_to_read() {
+    let (mut client, io, stage) = connection(64);
+    let mut io = Patient { patience: Patience { rest: Duration::from_secs(1), ..PATIENCE }, ..io };
+    client.write_all(b"GET").await.unwrap();
+    assert_eq!(read(&mut io).await.unwrap(), 3);
+    stage.set(About::Request);
+    stage.set(About::Idle);
+    let rests = poll_fn(|cx| {
+        let _ = Pin::new(&mut io).poll_flush(cx);
+        if stage.about() == About::Rest { Poll::Ready(()) } else { Poll::Pending }
+    });
+    assert!(timeout(Duration::from_secs(2), rests).await.is_ok());
+}
