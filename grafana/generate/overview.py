@@ -158,12 +158,16 @@ def traffic():
                    [query(f"sum by (reason) ({rate('mcpvisor_auth_failures_total', scope=SERVICE)}) * 60", "{{reason}}")],
                    stacked=True))),
         (8,
-         (12, ranking("Slowest tools", "99 of 100 calls of a tool were answered within this, in the time shown. Only with "
+         (8, ranking("Slowest tools", "99 of 100 calls of a tool were answered within this, in the time shown. Only with "
                       "telemetry.tool_labels.", "s", slowest, "{{backend}}: {{gen_ai_tool_name}}", steps(BLUE, (10, YELLOW), (60, ORANGE)),
                       none="telemetry.tool_labels is off")),
-         (12, lines("Calls by tool", "Calls per second of the ten tools that are called most. Only with telemetry.tool_labels.", "reqps",
-                    [query(f"topk(10, sum by (backend, gen_ai_tool_name) ({rate(SERVER + '_count', TOOLS)}))",
-                           "{{backend}}: {{gen_ai_tool_name}}")], none="telemetry.tool_labels is off"))))
+         (8, lines("Calls by tool", "Calls per second of the ten tools that are called most. Only with telemetry.tool_labels.", "reqps",
+                   [query(f"topk(10, sum by (backend, gen_ai_tool_name) ({rate(SERVER + '_count', TOOLS)}))",
+                          "{{backend}}: {{gen_ai_tool_name}}")], none="telemetry.tool_labels is off")),
+         (8, lines("Limits reached", "Connections, requests and streams per minute that were refused or given up because of a limit, by the "
+                   "setting that sets it (docs/limits.md).", "cpm",
+                   [query(f"sum by (limit) ({rate('mcpvisor_limits_reached_total', scope=SERVICE)}) * 60", "{{limit}}")],
+                   stacked=True))))
 
 
 def saturation():
