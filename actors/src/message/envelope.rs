@@ -61,7 +61,7 @@ struct Fields<'a> {
     jsonrpc: Option<Text<'a>>,
     #[serde(borrow, default, deserialize_with = "present")]
     id: Option<&'a RawValue>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "text")]
     method: Option<Text<'a>>,
     #[serde(borrow, default, deserialize_with = "present")]
     params: Option<&'a RawValue>,
@@ -78,6 +78,11 @@ struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 /// Keeps `null` apart from "not there": an id of null is a fault of the sender, no id a notification.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(deserializer).map(Some)
+}
+
+/// The same of a string: a method of null is none.
+fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Text<'de>>, D::Error> {
+    Text::deserialize(deserializer).map(Some)
 }
 
 impl Envelope {

@@ -91,3 +91,14 @@ proptest! {
         let _ = Envelope::parse(bytes.into());
     }
 }
+
+/// Whoever looks at the text would take it for something else than we do.
+#[test]
+fn a_method_of_null_is_no_method() {
+    for text in [
+        r#"{"jsonrpc":"2.0","method":null,"error":{"code":-1,"message":"no"}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":null,"result":{}}"#,
+    ] {
+        assert!(matches!(Envelope::parse(Bytes::from(text)), Err(EnvelopeError::Shape(_))), "{text}");
+    }
+}
