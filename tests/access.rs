@@ -44,14 +44,6 @@ async fn greeted(service: &Service, path: &str, key: &str) -> (u16, String) {
     (reply.status, reply.text().await)
 }
 
-async fn reload(service: &Service, config: &str) -> Value {
-    std::fs::write(service.path("mcpvisor.toml"), config).unwrap();
-    let reply = Ask::new("POST", "/api/v1/reload").send(&service.admin).await;
-    let (status, report) = (reply.status, reply.json().await);
-    assert_eq!((status, &report["result"]), (200, &json!("ok")), "{report}");
-    report
-}
-
 /// Whoever was given two tools would have all of them, by another era or another endpoint.
 #[tokio::test]
 async fn a_principal_sees_and_calls_only_the_tools_it_was_given() {
@@ -146,7 +138,7 @@ async fn rules_hold_at_once_also_for_sessions_that_are_there() {
     assert_eq!(of_all.text("b__echo", json!({ "message": "x" })).await, "x");
     let other = "[[auth.rules]]\nprincipals = [\"all\"]\nbackends = [\"a\"]\n\
                  [[auth.rules]]\nprincipals = [\"some\"]\nbackends = [\"a\", \"b\"]\ntools = [\"pid\"]\n";
-    let report = reload(&service, &config(other, "")).await;
+    let report = service.reload(&config(other, "")).await;
     assert_eq!((&report["settings"], &report["strangers"]), (&json!(["auth.rules"]), &json!(1)), "{report}");
     assert!(stream.message().await.is_none(), "it has ended");
     assert_eq!(ended.post(&ended.message("ping", json!({}))).await.status, 404);

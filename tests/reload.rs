@@ -42,11 +42,3 @@ async fn ordered(service: &Service, query: &str) -> (u16, Value) {
     let reply = Ask::new("POST", &format!("/api/v1/reload{query}")).send(&service.admin).await;
     (reply.status, reply.json().await)
 }
-
-/// Gives it another file and has it read; it must be taken.
-async fn reload(service: &Service, config: &str) -> Value {
-    write(service, config);
-    let (status, report) = ordered(service, "").await;
-    assert_eq!((status, &report["result"]), (200, &"ok".into()), "{report}");
-    report
-}

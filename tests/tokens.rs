@@ -18,7 +18,7 @@ use common::{Ask, Client, Reply, Service, backend};
 use issuer::{ISSUER, Issuer, PUBLIC, Signer, claims, encoded, now};
 use modern::Modern;
 use ring::hmac;
-use serde_json::{Value, json};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 
 fn two() -> String {
@@ -34,14 +34,6 @@ async fn greet(service: &Service, path: &str, token: &str) -> Reply {
 
 async fn failures(service: &Service, reason: &str) -> f64 {
     service.metric(&format!("mcpvisor_auth_failures_total{{reason=\"{reason}\"}}")).await
-}
-
-async fn reload(service: &Service, config: &str) -> Value {
-    std::fs::write(service.path("mcpvisor.toml"), config).unwrap();
-    let reply = Ask::new("POST", "/api/v1/reload").send(&service.admin).await;
-    let (status, report) = (reply.status, reply.json().await);
-    assert_eq!((status, &report["result"]), (200, &json!("ok")), "{report}");
-    report
 }
 
 /// A client that only knows the URL would not find out where to get a token, nor for what.

@@ -80,14 +80,6 @@ async fn hears(stream: &mut Reply, method: &str) -> Value {
     }
 }
 
-/// Gives the service another file and has it read.
-async fn reload(service: &Service, config: &str) {
-    fs::write(service.path("mcpvisor.toml"), config).unwrap();
-    let reply = Ask::new("POST", "/api/v1/reload").send(&service.admin).await;
-    let (status, report) = (reply.status, reply.json().await);
-    assert_eq!((status, &report["result"]), (200, &"ok".into()), "{report}");
-}
-
 /// The connections of a backend.
 async fn connections(service: &Service, backend: &str) -> usize {
     let all = service.connections().await;

@@ -7,7 +7,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
-use mcpvisor_config::{Auth, Config, Gateway};
+use mcpvisor_config::{Auth, Config};
 
 use super::error;
 use crate::auth::{AuthFailure, Authenticator};
@@ -37,9 +37,9 @@ struct Access {
 
 impl Access {
     fn new(config: &Config) -> Self {
-        let gateway = Gateway { listen: config.gateway.admin_listen.clone(), ..config.gateway.clone() };
+        let gateway = &config.gateway;
         let keys = Authenticator::new(&Auth { keys: config.auth.admin_keys.clone(), ..Auth::default() });
-        Self { gate: Gate::new(&gateway, &config.auth), keys }
+        Self { gate: Gate::new(&gateway.admin_listen, &gateway.public_url, &config.auth), keys }
     }
 }
 

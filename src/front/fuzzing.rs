@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 use mcpvisor_actors::message::Envelope;
-use mcpvisor_config::{Auth, Gateway};
+use mcpvisor_config::Auth;
 
 use super::events::{EventId, write_event};
 use super::gate::{Gate, Refused};
@@ -44,21 +44,8 @@ pub fn decoded(value: &HeaderValue) -> Option<String> {
 
 /// Whether a service at this address, of these names, lets the request in; what is wrong, if not.
 pub fn lets_in(listen: &str, hosts: &[String], origins: &[String], request: &Parts) -> Result<(), String> {
-    let gateway = Gateway {
-        listen: listen.into(),
-        admin_listen: "127.0.0.1:0".into(),
-        drain_timeout: std::time::Duration::ZERO,
-        unified: true,
-        state_dir: None,
-        workers: 0,
-        busy_poll: std::time::Duration::ZERO,
-        reload_on_change: false,
-        tls: None,
-        admin_tls: None,
-        public_url: String::new(),
-    };
     let auth = Auth { allowed_hosts: hosts.to_vec(), allowed_origins: origins.to_vec(), ..Auth::default() };
-    Gate::new(&gateway, &auth).check(request).map_err(|refused: Refused| format!("{refused:?}"))
+    Gate::new(listen, "", &auth).check(request).map_err(|refused: Refused| format!("{refused:?}"))
 }
 
 /// Whether the body is JSON; whether an answer may be JSON, or a stream; whether it had better be one.

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, Version, header};
-use mcpvisor_config::{Auth, Gateway};
+use mcpvisor_config::Auth;
 
 /// Why a request is not let in, for its client.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,14 +32,14 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    /// From `gateway.listen`, `auth.allowed_hosts` and `auth.allowed_origins`.
-    pub(crate) fn new(gateway: &Gateway, auth: &Auth) -> Self {
-        let listen = host_of(&gateway.listen).unwrap_or_default();
+    /// Of a listener at this address, which clients may know by this URL as well (empty = none).
+    pub(crate) fn new(listen: &str, public_url: &str, auth: &Auth) -> Self {
+        let listen = host_of(listen).unwrap_or_default();
         let any_host = !is_loopback(&listen) && auth.allowed_hosts.is_empty();
         let mut hosts: Vec<String> = auth.allowed_hosts.iter().filter_map(|host| host_of(host)).collect();
         hosts.push(listen);
         // A proxy may leave the name that clients use.
-        let authority = gateway.public_url.split("://").nth(1).and_then(|rest| rest.split('/').next());
+        let authority = public_url.split("://").nth(1).and_then(|rest| rest.split('/').next());
         hosts.extend(authority.and_then(host_of));
         let origins = auth.allowed_origins.iter().map(|origin| canonical_origin(origin)).collect();
         let any_origin = auth.allowed_origins.iter().any(|origin| origin == "*");

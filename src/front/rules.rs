@@ -35,7 +35,7 @@ impl Rules {
     }
 
     fn with(config: &Config, auth: Authenticator, faces: Faces, before: &Sets) -> Self {
-        let gate = Gate::new(&config.gateway, &config.auth);
+        let gate = Gate::new(&config.gateway.listen, &config.gateway.public_url, &config.auth);
         let sets = before.then(config, &faces);
         let scoped = config.backends.values().filter(|backend| !backend.scopes.is_empty());
         let scopes = scoped.map(|backend| (backend.name.clone(), backend.scopes.clone())).collect();

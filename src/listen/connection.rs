@@ -17,7 +17,7 @@ use http_body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::http1::{self, Parts};
 use hyper::service::Service;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use mcpvisor_config::Http;
 use rustls::ServerConfig;
 use tokio::net::TcpStream;
@@ -120,7 +120,7 @@ where
 fn builder(http: &Http, scarce: bool) -> http1::Builder {
     let mut builder = http1::Builder::new();
     // Both timeouts are ours: hyper's own begins when the connection falls idle.
-    builder.keep_alive(!scarce).timer(TokioTimer::new()).header_read_timeout(None);
+    builder.keep_alive(!scarce).header_read_timeout(None);
     builder.max_header_size(http.max_header_bytes);
     if http.max_headers != USUAL_HEADERS {
         builder.max_headers(http.max_headers);

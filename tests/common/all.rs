@@ -12,6 +12,7 @@ mod exposition;
 mod fixture;
 mod footprint;
 mod http;
+mod http_server;
 mod processes;
 mod service;
 mod upstream;
@@ -26,6 +27,7 @@ pub use exposition::{Family, Page};
 pub use fixture::{backend, fixture};
 pub use footprint::Footprint;
 pub use http::{Ask, Reply, raw};
+pub use http_server::HttpServer;
 pub use processes::{
     carrying, end, exists, kill_9, marked, open_files, processes_of, signal, signal_marked, zombies_of,
 };

@@ -178,6 +178,15 @@ impl Service {
         line.unwrap_or_else(|| panic!("no {series} in:\n{page}")).parse().unwrap()
     }
 
+    /// Gives it another file and has it read, which must be taken; the answer.
+    pub async fn reload(&self, config: &str) -> Value {
+        fs::write(self.path("mcpvisor.toml"), config).unwrap();
+        let reply = Ask::new("POST", "/api/v1/reload").send(&self.admin).await;
+        let (status, report) = (reply.status, reply.json().await);
+        assert_eq!((status, &report["result"]), (200, &"ok".into()), "{report}");
+        report
+    }
+
     /// `/api/v1/connections`
     pub async fn connections(&self) -> Vec<Value> {
         let view = Ask::new("GET", "/api/v1/connections").send(&self.admin).await.json().await;

@@ -1,6 +1,5 @@
 //! An upstream over HTTP that hangs, refuses and goes away as a test wants it.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
@@ -9,17 +8,15 @@ use bytes::Bytes;
 use http::{Method, Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+
+use super::HttpServer;
 
 /// One connection per request, so that each has to be accepted.
 pub struct Upstream {
     pub url: String,
     known: Arc<Known>,
-    accepting: JoinHandle<()>,
+    server: HttpServer,
 }
 
 #[derive(Default)]
@@ -34,19 +31,10 @@ struct Known {
 
 impl Upstream {
     pub async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/mcp", listener.local_addr().unwrap());
         let known = Arc::<Known>::default();
         let shared = known.clone();
-        let accepting = tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let known = shared.clone();
-                let service = service_fn(move |request| answer(known.clone(), request));
-                let mut http = hyper::server::conn::http1::Builder::new();
-                tokio::spawn(http.keep_alive(false).serve_connection(TokioIo::new(stream), service));
-            }
-        });
-        Self { url, known, accepting }
+        let server = HttpServer::start(move |request| answer(shared.clone(), request)).await;
+        Self { url: format!("http://{}/mcp", server.address), known, server }
     }
 
     /// Whoever has a session now gets no answer any more.
@@ -60,7 +48,7 @@ impl Upstream {
 
     /// Nobody gets in any more; who is in, stays.
     pub fn close_the_door(&self) {
-        self.accepting.abort();
+        self.server.close_the_door();
     }
 
     /// Sessions so far.
@@ -74,16 +62,10 @@ impl Upstream {
     }
 }
 
-impl Drop for Upstream {
-    fn drop(&mut self) {
-        self.accepting.abort();
-    }
-}
-
-async fn answer(known: Arc<Known>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn answer(known: Arc<Known>, request: Request<Incoming>) -> Response<Full<Bytes>> {
     if request.method() != Method::POST {
         let status = if request.method() == Method::GET { 405 } else { 200 };
-        return Ok(reply(status, None));
+        return reply(status, None);
     }
     let session = request.headers().get("mcp-session-id").map(|id| id.to_str().unwrap().parse().unwrap());
     let body = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
@@ -105,10 +87,10 @@ async fn answer(known: Arc<Known>, request: Request<Incoming>) -> Result<Respons
             let mut reply =
                 reply(200, Some(json!({ "jsonrpc": "2.0", "id": message["id"], "result": result })));
             reply.headers_mut().insert("mcp-session-id", number.into());
-            return Ok(reply);
+            return reply;
         }
         "ping" if known.ping_status.load(SeqCst) != 0 => {
-            return Ok(reply(known.ping_status.load(SeqCst), None));
+            return reply(known.ping_status.load(SeqCst), None);
         }
         "tools/call" => {
             let ms = message["params"]["arguments"]["ms"].as_u64().unwrap_or(0);
@@ -118,9 +100,9 @@ async fn answer(known: Arc<Known>, request: Request<Incoming>) -> Result<Respons
         _ => json!({}),
     };
     if message["id"].is_null() {
-        return Ok(reply(202, None));
+        return reply(202, None);
     }
-    Ok(reply(200, Some(json!({ "jsonrpc": "2.0", "id": message["id"], "result": result }))))
+    reply(200, Some(json!({ "jsonrpc": "2.0", "id": message["id"], "result": result })))
 }
 
 fn reply(status: u16, body: Option<Value>) -> Response<Full<Bytes>> {

@@ -1,6 +1,5 @@
 //! A server that notes what it is shown, and lets in whom a test wants it to. It gives tokens as well.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -8,17 +7,15 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+
+use super::common::HttpServer;
 
 pub struct Server {
     pub url: String,
     known: Arc<Known>,
-    accepting: JoinHandle<()>,
+    _server: HttpServer,
 }
 
 #[derive(Default)]
@@ -43,19 +40,10 @@ pub struct Seen {
 
 impl Server {
     pub async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
         let known = Arc::<Known>::default();
         let shared = known.clone();
-        let accepting = tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let known = shared.clone();
-                let service = service_fn(move |request| answer(known.clone(), request));
-                let http = hyper::server::conn::http1::Builder::new();
-                tokio::spawn(http.serve_connection(TokioIo::new(stream), service));
-            }
-        });
-        Self { url, known, accepting }
+        let server = HttpServer::start(move |request| answer(shared.clone(), request)).await;
+        Self { url: format!("http://{}", server.address), known, _server: server }
     }
 
     pub fn backend(&self, name: &str, settings: &str) -> String {
@@ -85,13 +73,7 @@ impl Server {
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.accepting.abort();
-    }
-}
-
-async fn answer(known: Arc<Known>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn answer(known: Arc<Known>, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let (head, body) = request.into_parts();
     let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
     let message: Value = serde_json::from_slice(&body).unwrap_or_default();
@@ -107,24 +89,24 @@ async fn answer(known: Arc<Known>, request: Request<Incoming>) -> Result<Respons
     known.seen.send_modify(|all| all.push(seen));
     if is_token {
         if let Some((status, body)) = known.denies.borrow().clone() {
-            return Ok(reply(status, &body));
+            return reply(status, &body);
         }
         let tokens = known.tokens.fetch_add(1, Relaxed) + 1;
         let token =
             json!({ "access_token": format!("token-{tokens}"), "token_type": "Bearer", "expires_in": 3600 });
-        return Ok(reply(200, &token.to_string()));
+        return reply(200, &token.to_string());
     }
     if known.takes.borrow().as_ref().is_some_and(|takes| authorization.as_ref() != Some(takes)) {
         let mut refused = reply(401, "who are you");
         let challenge = "Bearer resource_metadata=\"https://upstream/.well-known\", error=\"invalid_token\"";
         refused.headers_mut().insert("www-authenticate", challenge.parse().unwrap());
-        return Ok(refused);
+        return refused;
     }
     if head.method != "POST" {
-        return Ok(reply(if head.method == "GET" { 405 } else { 200 }, ""));
+        return reply(if head.method == "GET" { 405 } else { 200 }, "");
     }
     if message["id"].is_null() {
-        return Ok(reply(202, ""));
+        return reply(202, "");
     }
     let result = match what.as_str() {
         "initialize" => json!({
@@ -140,7 +122,7 @@ async fn answer(known: Arc<Known>, request: Request<Incoming>) -> Result<Respons
     if what == "initialize" {
         reply.headers_mut().insert("mcp-session-id", "s-1".parse().unwrap());
     }
-    Ok(reply)
+    reply
 }
 
 fn reply(status: u16, body: &str) -> Response<Full<Bytes>> {

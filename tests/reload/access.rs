@@ -4,7 +4,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::common::{Ask, Client, Service, reason};
-use crate::{marked, ordered, reload, write};
+use crate::{marked, ordered, write};
 
 fn sha256(key: &str) -> String {
     Sha256::digest(key).iter().map(|byte| format!("{byte:02x}")).collect()
@@ -28,14 +28,14 @@ async fn keys_are_rotated_while_sessions_go_on_and_sessions_of_nobody_end() {
     let bob = Client::open_with(&service, "a", "b", json!({})).await;
     let pid = alice.pid().await;
     let mut stream = bob.stream().await;
-    let report = reload(&service, &config(&[("alice", "new")])).await;
+    let report = service.reload(&config(&[("alice", "new")])).await;
     assert_eq!((&report["settings"], &report["strangers"]), (&json!(["auth.keys"]), &json!(1)), "{report}");
     assert_eq!(status(&alice).await, 401);
     alice.key = "new".to_owned();
     assert_eq!(alice.pid().await, pid);
     assert_eq!(status(&bob).await, 401);
     assert!(stream.message().await.is_none(), "what a key was taken back for goes on");
-    reload(&service, &config(&[("alice", "new"), ("bob", "b")])).await;
+    service.reload(&config(&[("alice", "new"), ("bob", "b")])).await;
     assert_eq!(status(&bob).await, 404, "its session is over");
 }
 
@@ -45,7 +45,7 @@ async fn the_first_key_ends_the_sessions_of_before() {
     let open = marked("a", "1", "");
     let service = Service::start(&open).await;
     let mut anonymous = Client::open(&service, "a").await;
-    reload(&service, &["[auth]\n", &keys("keys", &[("alice", "k")]), &open].concat()).await;
+    service.reload(&["[auth]\n", &keys("keys", &[("alice", "k")]), &open].concat()).await;
     assert_eq!(status(&anonymous).await, 401);
     anonymous.key = "k".to_owned();
     assert_eq!(status(&anonymous).await, 404);
@@ -59,7 +59,7 @@ async fn the_admin_listener_and_the_names_of_the_service_follow() {
     let named = |host: &str| Ask::new("GET", "/health").header("host", host);
     assert_eq!(named("mcp.example").send(&service.main).await.status, 403);
     let auth = ["[auth]\nallowed_hosts = [\"mcp.example\"]\n", &keys("admin_keys", &[("ops", "k")])].concat();
-    reload(&service, &[&auth[..], &open].concat()).await;
+    service.reload(&[&auth[..], &open].concat()).await;
     assert_eq!(named("mcp.example").send(&service.main).await.status, 200);
     assert_eq!(ordered(&service, "").await.0, 401);
     write(&service, &open);

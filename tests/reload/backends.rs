@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::common::{Client, Service, all, code, eventually, exists, reason, text_of};
-use crate::{marked, reload};
+use crate::marked;
 
 async fn mark(client: &Client) -> String {
     client.text("env", json!({ "name": "MARK" })).await
@@ -19,7 +19,7 @@ async fn a_backend_that_is_the_same_keeps_its_process_and_its_call_in_flight() {
     let config = [&same[..], &marked("other", "2", ""), &marked("new", "1", "")].concat();
     let (slow, report) = tokio::join!(client.call("sleep", json!({ "ms": 1500 })), async {
         service.in_flight(1).await;
-        reload(&service, &config).await
+        service.reload(&config).await
     });
     assert_eq!(text_of(&slow), "slept 1500 ms");
     assert_eq!(client.pid().await, before);
@@ -43,7 +43,7 @@ async fn a_changed_backend_is_replaced_once_it_is_idle_and_its_session_goes_on()
     let streaming = client.message("tools/call", arguments);
     let (messages, waiting) = tokio::join!(async { client.post(&streaming).await.messages().await }, async {
         service.in_flight(1).await;
-        reload(&service, &marked("a", "2", "")).await;
+        service.reload(&marked("a", "2", "")).await;
         // It came later, and waits for the new one.
         mark(&client).await
     });
@@ -67,7 +67,7 @@ async fn what_is_in_flight_for_too_long_is_cut_with_a_typed_error_and_the_sessio
     let client = Client::open(&service, "a").await;
     let (cut, _) = tokio::join!(client.call("sleep", json!({ "ms": 60_000 })), async {
         service.in_flight(1).await;
-        reload(&service, &[drain, &marked("a", "2", "")].concat()).await
+        service.reload(&[drain, &marked("a", "2", "")].concat()).await
     });
     assert_eq!((code(&cut), reason(&cut)), (-31001, "exit"), "{cut}");
     assert!(cut["error"]["message"].as_str().unwrap().contains("reload"), "{cut}");
@@ -84,7 +84,7 @@ async fn sessions_that_share_a_process_get_the_new_one_together() {
     let clients = [Client::open(&service, "a").await, Client::open(&service, "a").await];
     let before = clients[0].pid().await;
     assert_eq!(clients[1].pid().await, before);
-    reload(&service, &shared("2", "two")).await;
+    service.reload(&shared("2", "two")).await;
     let marks = all(clients.iter().map(mark)).await;
     assert_eq!(marks, ["2", "2"]);
     assert_eq!(clients[0].pid().await, clients[1].pid().await);
@@ -99,13 +99,13 @@ async fn what_was_kept_in_reserve_is_thrown_away() {
     let warm =
         async || (service.metric(r#"mcpvisor_spares{backend="a",state="warm"}"#).await == 1.0).then_some(());
     eventually("a spare is warm", warm).await;
-    reload(&service, &marked("a", "2", "warm = 1")).await;
+    service.reload(&marked("a", "2", "warm = 1")).await;
     assert_eq!(mark(&Client::open(&service, "a").await).await, "2");
     eventually("another is warm", warm).await;
     let used = service.metric(r#"mcpvisor_spares_used_total{backend="a",result="ok"}"#).await;
     assert_eq!(mark(&Client::open(&service, "a").await).await, "2");
     assert_eq!(service.metric(r#"mcpvisor_spares_used_total{backend="a",result="ok"}"#).await, used + 1.0);
-    reload(&service, &marked("a", "2", "")).await;
+    service.reload(&marked("a", "2", "")).await;
     let none =
         async || (service.metric(r#"mcpvisor_spares{backend="a",state="warm"}"#).await == 0.0).then_some(());
     eventually("none is kept", none).await;
@@ -120,7 +120,7 @@ async fn a_connection_that_was_stopped_at_its_limit_starts_with_the_new_command(
     client.call("crash", json!({})).await;
     let refused = client.call("echo", json!({ "message": "x" })).await;
     assert_eq!(reason(&refused), "cooling", "{refused}");
-    reload(&service, &marked("a", "2", limit)).await;
+    service.reload(&marked("a", "2", limit)).await;
     assert_eq!(mark(&client).await, "2");
 }
 
@@ -134,8 +134,8 @@ async fn an_operators_stop_is_taken_back_by_a_reload_that_changes_the_backend_an
     let stopped =
         async || reason(&client.call("echo", json!({ "message": "x" })).await) == "stopped_by_operator";
     assert!(stopped().await);
-    reload(&service, &["[pool]\nidle_timeout = \"20m\"\n", &marked("a", "1", "")].concat()).await;
+    service.reload(&["[pool]\nidle_timeout = \"20m\"\n", &marked("a", "1", "")].concat()).await;
     assert!(stopped().await);
-    reload(&service, &marked("a", "2", "")).await;
+    service.reload(&marked("a", "2", "")).await;
     assert_eq!(mark(&client).await, "2");
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::common::{Client, Service, code, eventually, exists, reason, text_of};
-use crate::{marked, reload};
+use crate::marked;
 
 /// Taking a server out would cut off calls that were nearly done, or leave it running for sessions that nobody can use.
 #[tokio::test]
@@ -15,7 +15,7 @@ async fn a_removed_backend_finishes_what_it_has_and_then_its_sessions_are_gone()
     let mut stream = idle.stream().await;
     let (slow, report) = tokio::join!(busy.call("sleep", json!({ "ms": 1500 })), async {
         service.in_flight(1).await;
-        let report = reload(&service, &kept).await;
+        let report = service.reload(&kept).await;
         for client in [&busy, &idle] {
             assert_eq!(client.post(&client.message("ping", json!({}))).await.status, 404);
         }
@@ -44,7 +44,7 @@ async fn what_is_in_flight_at_a_removed_backend_for_too_long_is_told_why() {
     let client = Client::open(&service, "gone").await;
     let (told, _) = tokio::join!(client.call("sleep", json!({ "ms": 60_000 })), async {
         service.in_flight(1).await;
-        reload(&service, drain).await
+        service.reload(drain).await
     });
     assert_eq!((code(&told), reason(&told)), (-31007, "removed"), "{told}");
     service.nothing_is_left().await;
@@ -58,9 +58,9 @@ async fn a_session_without_a_process_ends_too_and_does_not_come_back_with_its_ba
     let service = Service::start(&config).await;
     let client = Client::open(&service, "a").await;
     eventually("it is evicted", async || service.connections().await.is_empty().then_some(())).await;
-    reload(&service, evicted).await;
+    service.reload(evicted).await;
     assert_eq!(client.post(&client.message("ping", json!({}))).await.status, 404);
-    reload(&service, &config).await;
+    service.reload(&config).await;
     assert_eq!(client.post(&client.message("ping", json!({}))).await.status, 404);
     assert_eq!(service.metric(r#"mcpvisor_sessions{backend="a"}"#).await, 0.0);
     let again = Client::open(&service, "a").await;
@@ -73,9 +73,9 @@ async fn disabled_is_as_good_as_gone() {
     let off = marked("a", "1", "disabled = true");
     let service = Service::start(&marked("a", "1", "")).await;
     let client = Client::open(&service, "a").await;
-    assert_eq!(reload(&service, &off).await["removed"], json!(["a"]));
+    assert_eq!(service.reload(&off).await["removed"], json!(["a"]));
     assert_eq!(client.post(&client.message("ping", json!({}))).await.status, 404);
-    assert_eq!(reload(&service, &marked("a", "2", "")).await["added"], json!(["a"]));
+    assert_eq!(service.reload(&marked("a", "2", "")).await["added"], json!(["a"]));
     assert_eq!(Client::open(&service, "a").await.text("env", json!({ "name": "MARK" })).await, "2");
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use serde_json::json;
 
 use crate::common::{Client, Service, code, eventually, open_files, text_of};
-use crate::{marked, reload};
+use crate::marked;
 
 /// Somebody who reloads often would lose calls or sessions, now and then.
 #[tokio::test]
@@ -39,7 +39,7 @@ async fn twenty_reloads_under_load_cost_no_call_of_a_backend_that_is_the_same_an
     };
     let reloads = async || {
         for round in 2..22 {
-            reload(&service, &config(round)).await;
+            service.reload(&config(round)).await;
             tokio::task::yield_now().await;
         }
         done.store(true, Relaxed);
@@ -71,14 +71,14 @@ async fn forty_reloads_leave_nothing_behind() {
     let pid = client.pid().await;
     let files = open_files(service.pid());
     for round in 1..=40 {
-        reload(&service, &config(round)).await;
+        service.reload(&config(round)).await;
         if !round.is_multiple_of(4) {
             for _ in 0..2 {
                 Client::open(&service, "comes").await.pid().await;
             }
         }
     }
-    reload(&service, &config(1)).await;
+    service.reload(&config(1)).await;
     let quiet = async || (service.connections().await.len() == 1).then_some(());
     eventually("nothing of before is left", quiet).await;
     let page = async || service.metrics().await;
@@ -99,7 +99,7 @@ async fn forty_reloads_leave_nothing_behind() {
     let launches: f64 =
         of_comes(&page().await, "mcpvisor_launches_total{").iter().map(|(_, count)| count).sum();
     assert!(launches >= 30.0, "it went on counting: {launches}");
-    reload(&service, &config(0)).await;
+    service.reload(&config(0)).await;
     let own = async || (marked_processes(&service) == [pid]).then_some(());
     eventually("one process is left", own).await;
     let few = async || (open_files(service.pid()) <= files + 8).then_some(());

@@ -9,7 +9,7 @@ use rustix::pty;
 use serde_json::{Value, json};
 
 use crate::common::{Client, Service, backend, eventually, text_of};
-use crate::{marked, ordered, reload, write};
+use crate::{marked, ordered, write};
 
 /// `mcpvisor reload` for this service.
 fn command(service: &Service, arguments: &[&str]) -> Output {
@@ -197,7 +197,7 @@ async fn a_value_in_a_file_of_its_own_is_read_again() {
     let client = Client::open(&service, "a").await;
     assert_eq!(mark(&client).await, "first-s3cret");
     fs::write(&secret, "second-s3cret\n").unwrap();
-    let report = reload(&service, &config(true)).await;
+    let report = service.reload(&config(true)).await;
     assert_eq!(report["changed"][0]["keys"], json!(["env.MARK"]), "{report}");
     eventually("it holds", async || (mark(&client).await == "second-s3cret").then_some(())).await;
     fs::write(&secret, "third-s3cret").unwrap();

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::common::{Ask, Client, Service, code, eventually, reason};
-use crate::{marked, reload};
+use crate::marked;
 
 /// An operator who raises a limit would have to restart what it is the limit of.
 #[tokio::test]
@@ -12,13 +12,13 @@ async fn limits_and_times_change_in_place() {
     let client = Client::open(&service, "a").await;
     let pid = client.pid().await;
     let settings = "pool.max_error_count = 77\ntimeouts.request = \"300ms\"\nlimits.max_in_flight = 1\nlimits.max_queued = 1";
-    let report = reload(&service, &marked("a", "1", settings)).await;
+    let report = service.reload(&marked("a", "1", settings)).await;
     assert_eq!((&report["changed"][0]["how"], &report["relaunched"]), (&json!("in_place"), &json!(0)));
     let connection = service.connections().await.pop().unwrap();
     assert_eq!(connection["max_error_count"], 77);
     let late = client.call("sleep", json!({ "ms": 20_000 })).await;
     assert_eq!((code(&late), reason(&late)), (-31003, "request"), "{late}");
-    reload(&service, &marked("a", "1", "limits.max_in_flight = 1\nlimits.max_queued = 1")).await;
+    service.reload(&marked("a", "1", "limits.max_in_flight = 1\nlimits.max_queued = 1")).await;
     let (_, _, refused) = tokio::join!(
         client.call("sleep", json!({ "ms": 1500 })),
         async {
@@ -35,7 +35,7 @@ async fn limits_and_times_change_in_place() {
     assert_eq!(client.pid().await, pid);
     // Follows the general setting, which is no change of its own.
     let general = "[pool]\nidle_timeout = \"200ms\"\ncleanup_interval = \"50ms\"\n";
-    let report = reload(&service, &[general, &marked("a", "1", "")].concat()).await;
+    let report = service.reload(&[general, &marked("a", "1", "")].concat()).await;
     assert_eq!(report["settings"], json!(["pool.idle_timeout", "pool.cleanup_interval"]), "{report}");
     eventually("it is evicted", async || service.connections().await.is_empty().then_some(())).await;
     assert_ne!(client.pid().await, pid);
@@ -54,7 +54,7 @@ async fn the_log_level_follows_and_one_that_is_none_changes_nothing() {
     };
     let before = level().await;
     let with = |level: &str| format!("[telemetry]\nlog_level = {level:?}\n{config}");
-    let report = reload(&service, &with("debug")).await;
+    let report = service.reload(&with("debug")).await;
     assert_eq!(report["settings"], json!(["telemetry.log_level"]), "{report}");
     assert_ne!(before, "debug");
     assert_eq!(level().await, "debug");
@@ -90,12 +90,11 @@ async fn sessions_live_as_long_as_it_says_now() {
     let config = marked("a", "1", "");
     let service = Service::start(&config).await;
     let client = Client::open(&service, "a").await;
-    reload(&service, &["[session]\nttl = \"200ms\"\n[limits]\nmax_sessions = 1\n", &config[..]].concat())
-        .await;
+    service.reload(&["[session]\nttl = \"200ms\"\n[limits]\nmax_sessions = 1\n", &config[..]].concat()).await;
     let sessions = r#"mcpvisor_sessions{backend="a"}"#;
     eventually("it is over", async || (service.metric(sessions).await == 0.0).then_some(())).await;
     assert_eq!(client.post(&client.message("ping", json!({}))).await.status, 404);
-    reload(&service, &["[limits]\nmax_sessions = 1\n", &config[..]].concat()).await;
+    service.reload(&["[limits]\nmax_sessions = 1\n", &config[..]].concat()).await;
     let _one = Client::open(&service, "a").await;
     let (status, refused) = Client::try_open(&service, "a").await.err().unwrap();
     assert_eq!((status, reason(&refused)), (503, "sessions"), "{refused}");
@@ -107,11 +106,11 @@ async fn isolation_is_for_sessions_that_begin_from_then_on() {
     let service = Service::start(&marked("a", "1", "")).await;
     let before = [Client::open(&service, "a").await, Client::open(&service, "a").await];
     let pids = [before[0].pid().await, before[1].pid().await];
-    reload(&service, &marked("a", "1", "isolation = \"shared\"")).await;
+    service.reload(&marked("a", "1", "isolation = \"shared\"")).await;
     let after = [Client::open(&service, "a").await, Client::open(&service, "a").await];
     assert_eq!(after[0].pid().await, after[1].pid().await);
     assert_eq!([before[0].pid().await, before[1].pid().await], pids);
-    reload(&service, &marked("a", "1", "")).await;
+    service.reload(&marked("a", "1", "")).await;
     let own = Client::open(&service, "a").await.pid().await;
     assert!(own != after[0].pid().await && !pids.contains(&own));
     assert_eq!(after[0].pid().await, after[1].pid().await);

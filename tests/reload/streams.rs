@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use crate::access::keys;
 use crate::common::{Ask, Client, Reply, Service, eventually_or};
+use crate::marked;
 use crate::modern::Modern;
-use crate::{marked, reload};
 
 /// A stream of HTTP+SSE, and where its client writes to.
 async fn old(service: &Service, key: &str) -> (Reply, Ask) {
@@ -51,7 +51,7 @@ async fn streams_end_with_the_key_that_opened_them() {
     let service = Service::start(&config(&[("alice", "a1"), ("bob", "b"), ("carol", "c")])).await;
     let (replaced, removed) = (streams(&service, "a1").await, streams(&service, "b").await);
     let (mut kept, initialize) = streams(&service, "c").await;
-    reload(&service, &config(&[("alice", "a2"), ("carol", "c")])).await;
+    service.reload(&config(&[("alice", "a2"), ("carol", "c")])).await;
     for (whose, (ended, _)) in [("replaced", replaced), ("removed", removed)] {
         for (which, mut stream) in ended {
             let mut last = None;

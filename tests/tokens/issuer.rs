@@ -1,6 +1,6 @@
 //! An authorization server as far as a resource server sees it: its public keys over HTTP, and what it signs.
 
-use std::convert::Infallible;
+use std::future::ready;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::time::UNIX_EPOCH;
@@ -11,13 +11,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use http_body_util::Full;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+
+use super::common::HttpServer;
 
 /// The `iss` of its tokens.
 pub const ISSUER: &str = "https://login.example";
@@ -28,7 +26,7 @@ pub const PUBLIC: &str = "https://mcp.example";
 pub struct Issuer {
     url: String,
     known: Arc<Known>,
-    listening: JoinHandle<()>,
+    _server: HttpServer,
 }
 
 #[derive(Default)]
@@ -44,28 +42,21 @@ pub struct Signer {
     pair: EcdsaKeyPair,
 }
 
+impl Known {
+    fn answer(&self) -> Response<Full<Bytes>> {
+        self.fetches.fetch_add(1, SeqCst);
+        let status = if self.away.load(SeqCst) { StatusCode::BAD_GATEWAY } else { StatusCode::OK };
+        let body = Full::new(Bytes::from(self.document.load().to_string()));
+        Response::builder().status(status).body(body).unwrap()
+    }
+}
+
 impl Issuer {
     pub async fn start(keys: &[&Signer]) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/jwks", listener.local_addr().unwrap());
         let known = Arc::<Known>::default();
         let shared = known.clone();
-        let listening = tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let known = shared.clone();
-                let service = service_fn(move |_| {
-                    known.fetches.fetch_add(1, SeqCst);
-                    let away = known.away.load(SeqCst);
-                    let status = if away { StatusCode::BAD_GATEWAY } else { StatusCode::OK };
-                    let body = Full::new(Bytes::from(known.document.load().to_string()));
-                    let response = Response::builder().status(status).body(body).unwrap();
-                    async move { Ok::<_, Infallible>(response) }
-                });
-                let mut http = hyper::server::conn::http1::Builder::new();
-                tokio::spawn(http.keep_alive(false).serve_connection(TokioIo::new(stream), service));
-            }
-        });
-        let issuer = Self { url, known, listening };
+        let server = HttpServer::start(move |_| ready(shared.answer())).await;
+        let issuer = Self { url: format!("http://{}/jwks", server.address), known, _server: server };
         issuer.publish(keys);
         issuer
     }
@@ -91,12 +82,6 @@ impl Issuer {
         format!(
             "[gateway]\npublic_url = \"{PUBLIC}\"\n[auth]\nissuer = \"{ISSUER}\"\njwks_url = \"{url}\"\n{auth}\n"
         )
-    }
-}
-
-impl Drop for Issuer {
-    fn drop(&mut self) {
-        self.listening.abort();
     }
 }
 

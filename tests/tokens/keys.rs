@@ -57,7 +57,7 @@ async fn keys_that_are_known_hold_while_the_issuer_is_away() {
     assert_eq!(issuer.fetches(), 2, "it was asked");
     assert_eq!(greet(&service, "/mcp/a", &signer.token("bob", json!({}))).await.status, 200);
     // Nor does a reload forget them.
-    reload(&service, &(issuer.config("leeway = \"1s\"") + &two())).await;
+    service.reload(&(issuer.config("leeway = \"1s\"") + &two())).await;
     let fetched = async || (issuer.fetches() >= 3).then_some(());
     eventually("it is asked again for that", fetched).await;
     assert_eq!(greet(&service, "/mcp/a", &signer.token("carol", json!({}))).await.status, 200);

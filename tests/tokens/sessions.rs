@@ -70,14 +70,14 @@ async fn sessions_of_an_issuer_that_is_gone_end() {
     let client = Client::open_with(&service, "a", &token, json!({})).await;
     let mut stream = client.stream().await;
     // Nothing that concerns the session.
-    let report = reload(&service, &(issuer.config("leeway = \"1m\"") + &two())).await;
+    let report = service.reload(&(issuer.config("leeway = \"1m\"") + &two())).await;
     assert_eq!((&report["settings"], &report["strangers"]), (&json!(["auth.leeway"]), &json!(0)));
     assert_eq!(stream.message().await, None, "what was asked of its token has changed: it may ask again");
     assert_eq!(client.text("counter", json!({})).await, "1");
     let digest = "0".repeat(64);
-    let report =
-        reload(&service, &(format!("[auth]\nkeys = [{{ id = \"x\", sha256 = \"{digest}\" }}]\n") + &two()))
-            .await;
+    let report = service
+        .reload(&(format!("[auth]\nkeys = [{{ id = \"x\", sha256 = \"{digest}\" }}]\n") + &two()))
+        .await;
     assert_eq!(report["strangers"], json!(1), "{report}");
     assert_eq!(client.post(&client.message("ping", json!({}))).await.status, 401);
 }

@@ -83,10 +83,10 @@ async fn the_set_follows_a_reload_and_clients_are_told() {
     let client = open(&service, ALL).await;
     let pids = pids(&client).await;
     let mut stream = client.stream().await;
-    reload(&service, &(two("") + &backend("c", &[], ""))).await;
+    service.reload(&(two("") + &backend("c", &[], ""))).await;
     hears(&mut stream, "notifications/tools/list_changed").await;
     assert!(has(&tools(&client).await, "c"));
-    reload(&service, &(backend("a", &["--scheme", "a", "--fault-tools"], "") + &backend("c", &[], ""))).await;
+    service.reload(&(backend("a", &["--scheme", "a", "--fault-tools"], "") + &backend("c", &[], ""))).await;
     hears(&mut stream, "notifications/tools/list_changed").await;
     let now = tools(&client).await;
     assert!(has(&now, "a") && has(&now, "c") && !has(&now, "b"), "{now:?}");
@@ -95,7 +95,7 @@ async fn the_set_follows_a_reload_and_clients_are_told() {
     assert_eq!(common::code(&client.call("b__echo", json!({})).await), -32602);
     let disabled =
         backend("a", &["--scheme", "a", "--fault-tools"], "") + &backend("c", &[], "disabled = true");
-    reload(&service, &disabled).await;
+    service.reload(&disabled).await;
     eventually("without it", async || (!has(&tools(&client).await, "c")).then_some(())).await;
 }
 
@@ -106,7 +106,7 @@ async fn only_lists_that_were_promised_are_said_to_have_changed() {
     let service = Service::start(&backend("a", &flags, "")).await;
     let client = open(&service, ALL).await;
     let mut stream = client.stream().await;
-    reload(&service, &(backend("a", &flags, "") + &backend("b", &flags, ""))).await;
+    service.reload(&(backend("a", &flags, "") + &backend("b", &flags, ""))).await;
     client.text("a__change_tools", json!({})).await;
     for _ in 0..2 {
         let told = stream.message().await.unwrap();

@@ -33,7 +33,7 @@ async fn a_group_that_is_not_there_is_404_and_says_which_are() {
     assert_eq!(reply.status, 404);
     assert!(reply.text().await.contains("pair"));
     let client = open(&service, "group/pair").await;
-    reload(&service, &two("")).await;
+    service.reload(&two("")).await;
     eventually("the end of the session", async || {
         (client.post(&client.message("ping", json!({}))).await.status == 404).then_some(())
     })
@@ -49,7 +49,7 @@ async fn the_endpoint_of_all_can_be_switched_off() {
     let client = open(&service, ALL).await;
     let listening = service.get("/livez").await;
     assert_eq!(listening.status, 200);
-    reload(&service, &(off.to_owned() + &config)).await;
+    service.reload(&(off.to_owned() + &config)).await;
     let initialize = Client::initialize("2025-11-25", json!({})).to_string();
     let reply = Ask::mcp("/mcp", initialize).send(&service.main).await;
     assert_eq!(reply.status, 404);

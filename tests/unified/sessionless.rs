@@ -158,7 +158,7 @@ async fn who_listens_hears_every_backend_and_of_those_that_come_and_go() {
     client.text("b__touch", json!({ "uri": "b://one" })).await;
     let told = hears(&mut stream, "notifications/resources/updated").await;
     assert_eq!(told["params"]["uri"], "b://one");
-    reload(&service, &(two("") + &backend("c", &[], ""))).await;
+    service.reload(&(two("") + &backend("c", &[], ""))).await;
     hears(&mut stream, "notifications/tools/list_changed").await;
     let tools = names(&client.result("tools/list", json!({})).await["tools"], "name");
     assert!(has(&tools, "c"), "{tools:?}");

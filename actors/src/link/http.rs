@@ -13,6 +13,7 @@
 
 mod authorization;
 mod body;
+mod client;
 mod endpoint;
 mod event;
 mod mirror;

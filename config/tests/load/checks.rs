@@ -1,6 +1,6 @@
 use mcpvisor_config::LoadRequest;
 
-use crate::support::{loaded, problem, problems, request};
+use crate::support::{loaded, problem, problems, refused_backends, request};
 
 const SHA: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
 
@@ -24,89 +24,21 @@ fn two_listeners_on_one_port_are_refused_before_anything_binds() {
     loaded(request("a.toml", "[gateway]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"", &[]));
 }
 
-/// A typing error in a sandbox would be found out by a server that runs without it, or by one that does not run.
-#[test]
-fn a_sandbox_that_makes_no_sense_is_refused() {
-    for (keys, key, what) in [
-        ("nice = 20", "nice", "no such niceness"),
-        ("nice = \"low\"", "nice", "where a whole number belongs"),
-        ("memory = 4096", "memory", "too little to start in"),
-        ("files = 3", "files", "too few to start with"),
-        ("cpu_time = \"1500ms\"", "cpu_time", "not whole seconds"),
-        ("user = \"a:b\"", "user", "not a name"),
-        ("read_only = [\"usr\"]", "read_only[0]", "not an absolute path"),
-        ("read_write = [\"/a\", \"/a\"]", "read_write[1]", "stands there twice"),
-        ("read_only = [\"/a\"]\nsandbox.read_write = [\"/a\"]", "read_only[0]", "stands in read_write too"),
-        ("network = \"closed\"", "network", "\"no_tcp\""),
-    ] {
-        let problem = problem(&format!("[backends.a]\ncommand = \"x\"\nsandbox.{keys}\n"));
-        assert_eq!(problem.key, format!("backends.a.sandbox.{key}"), "{problem}");
-        assert!(problem.to_string().contains(what), "{problem}");
-    }
-    let url = problem("[backends.a]\nurl = \"http://x\"\nsandbox.nice = 1");
-    assert!(url.key == "backends.a.sandbox" && url.what.contains("together with command"), "{url}");
-    let keys = "nice = -5\nsandbox.memory = \"4MiB\"\nsandbox.cpu_time = \"1h\"\nsandbox.network = \"none\"";
-    loaded(request("a.toml", &format!("[backends.a]\ncommand = \"x\"\nsandbox.{keys}\n"), &[]));
-}
-
-/// A container would not start, or be one that nobody can talk to or find again.
-#[test]
-fn a_container_that_cannot_be_is_refused() {
-    for (keys, key, what) in [
-        ("container = \"-v\"", "container", "not the name of an image"),
-        ("container = \"i\"\nmounts = [\"x:/y\"]", "mounts[0]", "not a mount"),
-        (
-            "container = \"i\"\nrun_args = [\"--privileged\", \"--name=a\"]",
-            "run_args[1]",
-            "--name=a is not for",
-        ),
-        ("container = \"i\"\nengine = \"\"", "engine", "not a program"),
-        ("container = \"i\"\nsandbox.nice = 1", "sandbox.nice", "cannot be had for a container"),
-        ("container = \"i\"\nsandbox.network = \"no_tcp\"", "sandbox.network", "cannot be had"),
-        (
-            "container = \"i\"\nsandbox.read_only = [\"/usr\"]",
-            "sandbox.read_only",
-            "its image and its mounts",
-        ),
-        ("container = \"i\"\nsandbox.group = \"a\"", "sandbox.group", "give sandbox.user too"),
-        ("container = \"i\"\nheaders = {}", "headers", "together with url"),
-        ("command = \"x\"\nmounts = []", "mounts", "together with container"),
-        ("url = \"http://x\"\nengine = \"podman\"", "engine", "together with container"),
-    ] {
-        let problem = problem(&format!("[backends.a]\n{keys}\n"));
-        assert_eq!(problem.key, format!("backends.a.{key}"), "{problem}");
-        assert!(problem.to_string().contains(what), "{problem}");
-    }
-    let both = problem("[backends.a]\ncommand = \"x\"\ncontainer = \"i\"\n");
-    assert!(both.what.contains("both command and container"), "{both}");
-    let text = "[backends.a]\ncontainer = \"i\"\nargs = [\"x\"]\nsandbox = { memory = \"1GiB\", network = \"none\" }\n";
-    let config = loaded(request("a.toml", text, &[])).config;
-    assert_eq!(config.backends["a"].timeouts.launch.as_secs(), 120, "its image may have to be fetched");
-}
-
 #[test]
 fn a_backend_is_a_command_or_a_url_and_says_nothing_of_the_other() {
-    for (keys, key, what) in [
-        ("command = \"x\"\nurl = \"http://x\"", "backends.a", "both command and url"),
-        ("args = []", "backends.a", "neither command nor url"),
-        ("command = \"x\"\nheaders = {}", "backends.a.headers", "only means something together with url"),
-        ("url = \"http://x\"\nargs = []", "backends.a.args", "only means something together with command"),
-        ("command = \"\"", "backends.a.command", "not a program"),
-        ("url = \"ftp://x\"", "backends.a.url", "not an http or https URL"),
-        ("url = \"https://\"", "backends.a.url", "not an http or https URL"),
-        (
-            "url = \"http://x\"\nheaders = { \"X Y\" = \"z\" }",
-            "backends.a.headers.\"X Y\"",
-            "not the name of a header",
-        ),
-        ("url = \"http://x\"\nheaders = { X = \"z\\n\" }", "backends.a.headers.X", "a control character"),
-        ("command = \"x\"\nenv = { \"A=B\" = \"z\" }", "backends.a.env.\"A=B\"", "not a variable"),
-        ("command = \"x\"\nenv = { MCPVISOR_CHILD = \"z\" }", "backends.a.env.MCPVISOR_CHILD", "reserved"),
-    ] {
-        let problem = problem(&format!("[backends.a]\n{keys}"));
-        assert_eq!(problem.key, key);
-        assert!(problem.what.contains(what), "{problem}");
-    }
+    refused_backends(&[
+        ("command = \"x\"\nurl = \"http://x\"", "", "both command and url"),
+        ("args = []", "", "neither command nor url"),
+        ("command = \"x\"\nheaders = {}", "headers", "only means something together with url"),
+        ("url = \"http://x\"\nargs = []", "args", "only means something together with command"),
+        ("command = \"\"", "command", "not a program"),
+        ("url = \"ftp://x\"", "url", "not an http or https URL"),
+        ("url = \"https://\"", "url", "not an http or https URL"),
+        ("url = \"http://x\"\nheaders = { \"X Y\" = \"z\" }", "headers.\"X Y\"", "not the name of a header"),
+        ("url = \"http://x\"\nheaders = { X = \"z\\n\" }", "headers.X", "a control character"),
+        ("command = \"x\"\nenv = { \"A=B\" = \"z\" }", "env.\"A=B\"", "not a variable"),
+        ("command = \"x\"\nenv = { MCPVISOR_CHILD = \"z\" }", "env.MCPVISOR_CHILD", "reserved"),
+    ]);
 }
 
 #[test]
@@ -231,61 +163,6 @@ fn spares_have_bounds() {
     let too_short = problem("[backends.a]\ncommand = \"x\"\nwarm = 1\nwarm_max_age = \"20ms\"");
     assert_eq!(too_short.key, "backends.a.warm_max_age");
     loaded(request("a.toml", "[backends.a]\ncommand = \"x\"\nwarm = 1\nwarm_max_age = \"0s\"", &[]));
-}
-
-/// One user's requests would go out with the credentials of another, or the key to mcpvisor itself would leave it.
-#[test]
-fn credentials_of_clients_are_passed_on_where_each_has_a_connection_of_its_own() {
-    let forwarding = "[backends.a]\nurl = \"http://x\"\nforward_authorization = true\n";
-    for isolation in ["session", "request"] {
-        loaded(request("a.toml", &format!("{forwarding}isolation = \"{isolation}\""), &[]));
-    }
-    for isolation in ["shared", "principal"] {
-        let refused = problem(&format!("{forwarding}isolation = \"{isolation}\""));
-        assert_eq!(refused.key, "backends.a.isolation", "{refused}");
-    }
-    let keys = format!("{forwarding}[auth]\nkeys = [{{ id = \"a\", sha256 = \"{}\" }}]", "0".repeat(64));
-    for (text, what) in [
-        (keys.as_str(), "auth.keys"),
-        (&format!("{forwarding}headers = {{ authorization = \"x\" }}"), "headers.authorization"),
-        (
-            &format!(
-                "{forwarding}oauth = {{ token_url = \"https://t\", client_id = \"i\", client_secret = \"s\" }}"
-            ),
-            "oauth",
-        ),
-    ] {
-        let refused = problem(text);
-        assert!(
-            refused.key == "backends.a.forward_authorization" && refused.what.contains(what),
-            "{refused}"
-        );
-    }
-}
-
-#[test]
-fn a_token_needs_to_be_asked_for_somewhere_and_by_somebody() {
-    let of = |oauth: &str| format!("[backends.a]\nurl = \"https://x/mcp?k=1\"\noauth = {{ {oauth} }}");
-    let whole = "token_url = \"https://t/token\", client_id = \"i\", client_secret = \"s3cret\"";
-    let config = loaded(request("a.toml", &of(whole), &[])).config;
-    let mcpvisor_config::Transport::Http { oauth: Some(oauth), .. } = &config.backends["a"].transport else {
-        panic!()
-    };
-    assert_eq!(oauth.resource, "https://x/mcp");
-    let shown = mcpvisor_config::to_toml_redacted(&config);
-    assert!(
-        shown.contains("client_id = \"i\"") && !format!("{shown}{config:?}").contains("s3cret"),
-        "{shown}"
-    );
-    for (oauth, key) in [
-        ("token_url = \"t\", client_id = \"i\", client_secret = \"s\"", "token_url"),
-        ("token_url = \"https://t\", client_secret = \"s\"", "client_id"),
-        ("token_url = \"https://t\", client_id = \"i\"", "client_secret"),
-    ] {
-        assert_eq!(problem(&of(oauth)).key, format!("backends.a.oauth.{key}"));
-    }
-    let stdio = problem("[backends.a]\ncommand = \"x\"\noauth = { token_url = \"https://t\" }");
-    assert_eq!(stdio.key, "backends.a.oauth");
 }
 
 /// A server would be asked in words that its transport never had.

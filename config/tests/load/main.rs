@@ -3,6 +3,8 @@
 
 mod access;
 mod checks;
+mod containment;
+mod credentials;
 mod defaults;
 mod difference;
 mod examples;

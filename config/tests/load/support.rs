@@ -51,6 +51,17 @@ pub fn problem(content: &str) -> Problem {
     }
 }
 
+/// Each row: the keys of a backend `a`, the key of theirs that is wrong ("" = all of it), and what is said of it.
+#[track_caller]
+pub fn refused_backends(rows: &[(&str, &str, &str)]) {
+    for (keys, key, what) in rows {
+        let problem = problem(&format!("[backends.a]\n{keys}\n"));
+        let dot = if key.is_empty() { "" } else { "." };
+        assert_eq!(problem.key, format!("backends.a{dot}{key}"), "{problem}");
+        assert!(problem.to_string().contains(what), "{problem}");
+    }
+}
+
 #[track_caller]
 pub fn backend<'a>(config: &'a Config, name: &str) -> &'a Backend {
     match config.backends.get(name) {

@@ -1,26 +1,11 @@
-use std::time::Duration;
-
 use http::Request;
 
 use super::*;
 
 fn gate(listen: &str, hosts: &[&str], origins: &[&str]) -> Gate {
-    let gateway = Gateway {
-        public_url: "https://mcp.example:8443/gw".into(),
-        listen: listen.into(),
-        admin_listen: "127.0.0.1:0".into(),
-        drain_timeout: Duration::ZERO,
-        unified: true,
-        state_dir: None,
-        workers: 0,
-        busy_poll: Duration::ZERO,
-        tls: None,
-        admin_tls: None,
-        reload_on_change: false,
-    };
     let own = |list: &[&str]| list.iter().map(|item| (*item).to_owned()).collect();
     let auth = Auth { allowed_hosts: own(hosts), allowed_origins: own(origins), ..Auth::default() };
-    Gate::new(&gateway, &auth)
+    Gate::new(listen, "https://mcp.example:8443/gw", &auth)
 }
 
 fn ask(gate: &Gate, host: &str, origin: Option<&str>) -> Result<(), Refused> {

@@ -1,19 +1,18 @@
 //! The upstream as one address: what every request to it carries.
 
-use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Body, Client, Method, Response, StatusCode, Url, redirect, retry};
+use reqwest::{Body, Client, Method, Response, StatusCode, Url};
 use thiserror::Error;
 use tokio::sync::SetOnce;
 
 use super::authorization::Authorization;
+use super::client::{client, usable_url};
 use super::token::TokenError;
-use super::{Dialect, HttpSpec, mirror, reading, tls};
+use super::{Dialect, HttpSpec, mirror, reading};
 use crate::credentials::Credentials;
 use crate::era::Era;
 use crate::mirrored::{self, KnownTools, MirroredTools};
@@ -23,9 +22,6 @@ const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-versi
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// Redirects of one request within its origin.
 const MAX_REDIRECTS: usize = 3;
-/// Shorter than the keep-alive of common servers (Node and uvicorn: 5 s), so that a request is not
-/// written to a connection that the server is closing: it would be lost, and could not be sent again.
-const KEEP_ALIVE: Duration = Duration::from_secs(4);
 
 /// Why a link cannot be made.
 #[derive(Debug, Error)]
@@ -266,22 +262,6 @@ impl Endpoint {
     }
 }
 
-/// A client for one server.
-pub(super) fn client(url: &Url, connect_timeout: Duration) -> Result<Client, HttpSpecError> {
-    let mut client = Client::builder()
-        .tls_backend_preconfigured(tls::config(url).map_err(HttpSpecError::Tls)?)
-        .connect_timeout(connect_timeout)
-        .tcp_nodelay(true)
-        .pool_idle_timeout(KEEP_ALIVE)
-        // Both are decided here: a redirect may not leave the origin, and nothing is sent twice unseen.
-        .redirect(redirect::Policy::none())
-        .retry(retry::never());
-    if is_loopback(url) {
-        client = client.no_proxy(); // no proxy of the environment can reach our own machine
-    }
-    client.build().map_err(HttpSpecError::Client)
-}
-
 /// The place a redirect leads to, if it keeps the method and stays with the same scheme, host and port:
 /// our headers may be credentials.
 fn redirected(from: &Url, response: &Response) -> Option<Url> {
@@ -290,15 +270,6 @@ fn redirected(from: &Url, response: &Response) -> Option<Url> {
     }
     let location = response.headers().get(header::LOCATION)?.to_str().ok()?;
     from.join(location).ok().filter(|to| to.origin() == from.origin())
-}
-
-fn usable_url(text: &str) -> Result<Url, HttpSpecError> {
-    let unusable = |problem: &str| HttpSpecError::Url { problem: problem.to_owned() };
-    let url = Url::parse(text).map_err(|error| unusable(&error.to_string()))?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(unusable("expected http:// or https://"));
-    }
-    Ok(url)
 }
 
 fn configured(pairs: &[(String, String)]) -> Result<HeaderMap, HttpSpecError> {
@@ -317,10 +288,4 @@ fn configured(pairs: &[(String, String)]) -> Result<HeaderMap, HttpSpecError> {
         headers.insert(known, value);
     }
     Ok(headers)
-}
-
-fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }

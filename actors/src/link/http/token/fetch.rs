@@ -12,7 +12,7 @@ use serde::Deserialize;
 use tokio::time::{Instant, timeout};
 
 use super::{Life, Token, TokenError};
-use crate::link::http::endpoint::client;
+use crate::link::http::client::client;
 use crate::link::http::reading;
 
 /// For the whole exchange.
