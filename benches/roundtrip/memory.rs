@@ -17,8 +17,8 @@ use crate::common::session::{Caller, Session};
 use crate::goals::Goal;
 use crate::options::Options;
 
-/// For what is done behind the last answer, and for the allocator to give back what it does at its leisure.
-const SETTLE: Duration = Duration::from_secs(2);
+/// For what is done behind the last answer: connections rest after one second, and the allocator gives back a second later what is free.
+const SETTLE: Duration = Duration::from_secs(5);
 /// Opened at a time: a storm of launches is not measured here.
 const AT_ONCE: usize = 32;
 const TO_BE_GONE: Duration = Duration::from_secs(60);

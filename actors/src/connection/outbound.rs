@@ -71,9 +71,9 @@ impl ConnectionState {
         let Some((mut pending, message)) = self.for_the_wire(pending, wire) else { return };
         let token = request_progress_token(pending.message()).map(bytes::Bytes::copy_from_slice);
         let bytes = message.len();
-        self.present(pending.message());
-        let sent = self.link.as_mut().map_or(Sent::Queued, |link| link.send(message, Some(wire)));
-        self.present_no_longer(pending.message());
+        let sent = self.in_the_name_of(pending.message(), |this| {
+            this.link.as_mut().map_or(Sent::Queued, |link| link.send(message, Some(wire)))
+        });
         match sent {
             Sent::Written => pending.written(),
             Sent::Queued => {}
@@ -135,9 +135,7 @@ impl ConnectionState {
             Some(method) if self.shared.is_some() && !self.concerns_backend(method) => {}
             Some("notifications/initialized") if self.initialized => {}
             Some("notifications/initialized") => {
-                self.present(message);
-                self.say_initialized(message.bytes().clone());
-                self.present_no_longer(message);
+                self.in_the_name_of(message, |this| this.say_initialized(message.bytes().clone()));
             }
             _ => self.say_for(message, message.bytes().clone()),
         }

@@ -6,6 +6,7 @@ use super::doubt::Outcome;
 use super::handshake::{Handshake, Step, Verdict};
 use super::{ConnectionState, Life};
 use crate::bridge::BridgedLink;
+use crate::credentials::Credentials;
 use crate::era::Era;
 use crate::fault::{Fault, FaultReason};
 use crate::instance::random_instance;
@@ -162,21 +163,21 @@ impl ConnectionState {
 
     /// The same in the name of a client.
     pub(super) fn say_for(&mut self, whose: &Envelope, message: bytes::Bytes) {
-        self.present(whose);
-        self.say(message, None);
-        self.present_no_longer(whose);
+        self.in_the_name_of(whose, |this| this.say(message, None));
     }
 
-    /// What follows is in the name of whoever has sent this.
-    pub(super) fn present(&mut self, whose: &Envelope) {
-        if let (Some(link), Some(credentials)) = (&mut self.link, whose.credentials()) {
-            link.present(Some(credentials.clone()));
-        }
+    /// What is sent meanwhile is shown with what has come with this message.
+    pub(super) fn in_the_name_of<T>(&mut self, whose: &Envelope, send: impl FnOnce(&mut Self) -> T) -> T {
+        let Some(credentials) = whose.credentials() else { return send(self) };
+        self.present(Some(credentials.clone()));
+        let sent = send(self);
+        self.present(None);
+        sent
     }
 
-    pub(super) fn present_no_longer(&mut self, whose: &Envelope) {
-        if let (Some(link), Some(_)) = (&mut self.link, whose.credentials()) {
-            link.present(None);
+    fn present(&mut self, credentials: Option<Credentials>) {
+        if let Some(link) = &mut self.link {
+            link.present(credentials);
         }
     }
 
